@@ -1,0 +1,169 @@
+//! From a publisher's bytes to parts: demultiplexer, timeline and packager behind one call.
+
+use bytes::Bytes;
+
+use crate::{
+    flv,
+    time::{MediaTime, UnixTime},
+    unit::{Media, RenditionId},
+};
+
+/// Sizes that a broadcast keeps from its first part to its last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackageConfig {
+    /// `EXT-X-PART-INF:PART-TARGET`: no part is longer.
+    pub part_target: MediaTime,
+    /// Segments are cut at the first keyframe from here on (aim, default 2 s).
+    pub segment_target: MediaTime,
+    /// Segments are cut here even without a keyframe, so that `EXT-X-TARGETDURATION` holds (default 4 s).
+    pub segment_max: MediaTime,
+}
+
+/// Where a publisher's media goes on the broadcast's timeline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// The first unit is placed here or later: zero for a new broadcast, otherwise the end of what is already there.
+    pub base: MediaTime,
+}
+
+/// An init segment and what the multivariant playlist says of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Init {
+    /// `ftyp` + `moov`.
+    pub data: Bytes,
+    /// `CODECS`, such as `avc1.64001f,mp4a.40.2`.
+    pub codecs: String,
+    /// Picture width and height in pixels, if there is a picture.
+    pub resolution: Option<(u32, u32)>,
+    /// Frames per second × 1000, measured or as the parameter sets claim.
+    pub frame_rate_millis: Option<u32>,
+}
+
+/// A partial segment: one `moof` + `mdat`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The bytes, shared by everyone who serves them.
+    pub data: Bytes,
+    /// Start on the broadcast's timeline (decode time).
+    pub start: MediaTime,
+    /// How long it plays.
+    pub duration: MediaTime,
+    /// It starts with a keyframe.
+    pub independent: bool,
+    /// Wall-clock time of its first presented sample: when that sample arrived, smoothed.
+    pub program_date_time: UnixTime,
+}
+
+/// What a pipeline yields, in the order in which a window takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Applies to the parts of this rendition that follow. A segment boundary, and a discontinuity unless first.
+    Init(RenditionId, Init),
+    /// Timestamps or encoding change here: the next segment carries `EXT-X-DISCONTINUITY`.
+    Discontinuity(RenditionId),
+    /// The next part of the rendition's current segment.
+    Part(RenditionId, Part),
+    /// The current segment is complete.
+    SegmentEnd(RenditionId),
+    /// Something the publisher should know, such as a GOP longer than a segment may be.
+    Warning(Warning),
+}
+
+/// Something the publisher should know; media still flows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// Keyframes are further apart than a segment may be long.
+    #[error("keyframes are {gop_ms} ms apart; set the keyframe interval to 2 s")]
+    LongGop {
+        /// Distance of the last two keyframes, or time without one, milliseconds.
+        gop_ms: u32,
+    },
+    /// The publisher's clock jumped; the stream goes on with a discontinuity.
+    #[error("timestamps jumped by {jump_ms} ms")]
+    ClockJump {
+        /// How far, milliseconds.
+        jump_ms: i64,
+    },
+    /// Units without a place on the timeline were left out.
+    #[error("{reason}")]
+    Dropped {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// What goes into a pipeline.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// An RTMP audio, video or data message.
+    Flv(flv::Tag),
+    /// Any number of bytes of an MPEG transport stream.
+    Ts(Bytes),
+    /// Nothing arrived: lets time pass.
+    Tick,
+}
+
+/// A publisher's media cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PipelineError {
+    /// No keyframe arrived in time.
+    #[error("no keyframe within {waited_ms} ms: the encoder must send one at the start and every 2 s")]
+    NoKeyframe {
+        /// How long the pipeline waited, milliseconds.
+        waited_ms: u32,
+    },
+    /// A codec that Skylark cannot play yet.
+    #[error("{codec} is not supported: send H.264 video and AAC audio")]
+    UnsupportedCodec {
+        /// What was sent.
+        codec: String,
+    },
+    /// The picture is larger than configured.
+    #[error("{width}x{height} is larger than the {max_width}x{max_height} allowed here")]
+    Resolution {
+        /// Sent width.
+        width: u32,
+        /// Sent height.
+        height: u32,
+        /// Allowed width.
+        max_width: u32,
+        /// Allowed height.
+        max_height: u32,
+    },
+    /// The container is malformed.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+/// One publisher's way from container bytes to parts. Sans-IO: `feed`, then `poll` until `None`.
+#[derive(Debug)]
+pub struct Pipeline {}
+
+impl Pipeline {
+    /// A pipeline for one publishing session.
+    #[must_use]
+    pub fn new(_config: PackageConfig, _resume: Resume) -> Self {
+        todo!()
+    }
+
+    /// Takes what arrived at `now`.
+    ///
+    /// # Errors
+    /// When the publisher has to be told to go; parts that were complete can still be polled.
+    pub fn feed(&mut self, _now: UnixTime, _input: Input) -> Result<(), PipelineError> {
+        todo!()
+    }
+
+    /// The next output; `None` until more is fed.
+    pub fn poll(&mut self) -> Option<Output> {
+        todo!()
+    }
+
+    /// The publisher is gone: what is pending becomes the last part, and the segment ends.
+    pub fn finish(&mut self, _now: UnixTime) {
+        todo!()
+    }
+}
+
+#[doc(hidden)]
+pub fn _uses(_: Media) {}

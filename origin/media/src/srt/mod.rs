@@ -1,0 +1,1 @@
+//! What a public SRT listener needs around the protocol crate.

@@ -1,0 +1,91 @@
+//! The live window of one rendition: which segments and parts exist, under which numbers, and "here, wait or gone?".
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{
+    pipeline::{Init, PackageConfig, Part},
+    time::MediaTime,
+};
+
+/// How much a window keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowConfig {
+    /// Sizes that the playlist promises.
+    pub package: PackageConfig,
+    /// Complete segments listed, in seconds of media (default 30 s).
+    pub length: MediaTime,
+}
+
+/// The only writer of a rendition's window.
+#[derive(Debug)]
+pub struct Window {}
+
+impl Window {
+    /// An empty window whose first segment will have `first_msn`.
+    #[must_use]
+    pub fn new(_config: WindowConfig, _first_msn: u64) -> Self {
+        todo!()
+    }
+
+    /// Parts that follow need this init segment; opens a new segment, with a discontinuity unless it is the first.
+    pub fn push_init(&mut self, _init: Arc<Init>) {
+        todo!()
+    }
+
+    /// The next segment starts with `EXT-X-DISCONTINUITY`; ends the current one.
+    pub fn push_discontinuity(&mut self) {
+        todo!()
+    }
+
+    /// Appends a part to the current segment and evicts what is past the window's length.
+    pub fn push_part(&mut self, _part: Part) {
+        todo!()
+    }
+
+    /// Completes the current segment.
+    pub fn end_segment(&mut self) {
+        todo!()
+    }
+
+    /// No more will come: `EXT-X-ENDLIST`.
+    pub fn end(&mut self) {
+        todo!()
+    }
+
+    /// What readers see from now on.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        todo!()
+    }
+}
+
+/// An unchanging view of a window.
+#[derive(Debug)]
+pub struct Snapshot {}
+
+/// Where something a viewer asked for is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lookup<T> {
+    /// Here it is.
+    Here(T),
+    /// Not yet, but it is the next to come (or close): hold the request.
+    Wait,
+    /// It was, or will never be: 404.
+    Gone,
+}
+
+impl Snapshot {
+    /// The bytes of part `part` of segment `msn`.
+    #[must_use]
+    pub fn part(&self, _msn: u64, _part: u32) -> Lookup<Bytes> {
+        todo!()
+    }
+
+    /// The parts that make up the complete segment `msn`, to be sent one after the other.
+    #[must_use]
+    pub fn segment(&self, _msn: u64) -> Lookup<Vec<Bytes>> {
+        todo!()
+    }
+}

@@ -1,0 +1,2 @@
+//! The origin's command line.
+fn main() {}
