@@ -56,7 +56,7 @@ impl Tally {
         }
         let Some(counts) = line.strip_prefix("test result: ") else { return false };
         let count = |name: &str| {
-            counts.split("; ").find_map(|field| field.strip_suffix(name)?.rsplit(' ').nth(1)?.parse::<u64>().ok())
+            counts.split("; ").find_map(|field| field.strip_suffix(name)?.rsplit(' ').next()?.parse::<u64>().ok())
         };
         self.passed += count(" passed").unwrap_or(0);
         self.failed += count(" failed").unwrap_or(0);
