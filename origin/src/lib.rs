@@ -1,1 +1,5 @@
 //! The origin server.
+
+pub mod live;
+pub mod serve;
+pub mod site;

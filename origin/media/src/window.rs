@@ -88,4 +88,39 @@ impl Snapshot {
     pub fn segment(&self, _msn: u64) -> Lookup<Vec<Bytes>> {
         todo!()
     }
+
+    /// Init segment `number`.
+    #[must_use]
+    pub fn init(&self, _number: u32) -> Option<Bytes> {
+        todo!()
+    }
+
+    /// Whether a blocking playlist reload for `msn` (and `part`) can be answered (rfc8216bis §6.2.5.2).
+    #[must_use]
+    pub fn reload(&self, _msn: u64, _part: Option<u32>) -> Reload {
+        todo!()
+    }
+
+    /// `EXT-X-TARGETDURATION`, seconds.
+    #[must_use]
+    pub fn target_duration(&self) -> u32 {
+        todo!()
+    }
+
+    /// No more will come.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        todo!()
+    }
+}
+
+/// What becomes of a blocking playlist reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// The playlist has what was asked for.
+    Ready,
+    /// It will soon.
+    Wait,
+    /// Nobody can know of that yet: 400.
+    TooFar,
 }

@@ -1,0 +1,154 @@
+//! `/api/v1/…`, `/healthz`, `/readyz`, `/metrics`: what programs ask.
+
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::map_response,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+use skylark_protocol::{LiveStreams, StreamId};
+
+use super::site;
+use crate::live::{Live, LiveStream};
+
+/// Largest body of a request to the API, bytes.
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// A question that `/readyz` asks before it says yes: `Err` says in a few words what is wrong.
+pub type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// What the handlers read.
+#[derive(Clone)]
+pub struct Rooms {
+    /// The streams.
+    pub live: Arc<Live>,
+    /// What has to be in order for `/readyz`, each with its name.
+    pub probes: Arc<[(&'static str, Probe)]>,
+    /// `/metrics` in Prometheus' text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+impl fmt::Debug for Rooms {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Rooms").field("live", &self.live).finish_non_exhaustive()
+    }
+}
+
+/// Everything but media.
+pub(super) fn router(rooms: Rooms) -> Router {
+    let api = Router::new()
+        .route("/streams/live", get(live_streams))
+        .route("/streams/{id}/status", get(status))
+        .route("/streams/{id}/health", get(health))
+        .method_not_allowed_fallback(|| async {
+            Failure(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "use GET")
+        })
+        .fallback(|| async { Failure(StatusCode::NOT_FOUND, "not-found", "there is nothing at this address") })
+        .layer(map_response(open_to_all_sites));
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/healthz", get(|| async { plain(StatusCode::OK, "ok\n") }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/", get(site::home))
+        .route("/s/{id}", get(site::watch))
+        .route("/assets/{*path}", get(site::asset))
+        .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found\n") })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(rooms)
+}
+
+/// An error of the API: its status, a stable code, a sentence.
+#[derive(Debug)]
+struct Failure(StatusCode, &'static str, &'static str);
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            error: Inner,
+        }
+        #[derive(Serialize)]
+        struct Inner {
+            code: &'static str,
+            message: &'static str,
+        }
+        let Self(status, code, message) = self;
+        let mut response = (status, Json(Body { error: Inner { code, message } })).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+const NO_SUCH_STREAM: Failure = Failure(StatusCode::NOT_FOUND, "no-such-stream", "no stream has this id");
+
+async fn live_streams(State(rooms): State<Rooms>) -> Json<LiveStreams> {
+    let mut streams: Vec<_> = rooms.live.list().iter().map(|stream| stream.status()).collect();
+    streams.sort_by_key(|status| std::cmp::Reverse(status.started_at_ms));
+    Json(LiveStreams { streams })
+}
+
+async fn status(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<Response, Failure> {
+    let stream = find(&rooms, &id)?;
+    Ok(Json(stream.status()).into_response())
+}
+
+async fn health(State(rooms): State<Rooms>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {
+    let key = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim())
+        .ok_or(Failure(StatusCode::UNAUTHORIZED, "key-needed", "send the stream key: Authorization: Bearer <key>"))?;
+    let id: StreamId = id.parse().map_err(|_| NO_SUCH_STREAM)?;
+    if !rooms.live.owns(&id, key).await {
+        return Err(Failure(StatusCode::UNAUTHORIZED, "wrong-key", "this key does not belong to this stream"));
+    }
+    let stream = find(&rooms, id.as_str())?;
+    Ok(Json(stream.health_report()).into_response())
+}
+
+fn find(rooms: &Rooms, id: &str) -> Result<Arc<LiveStream>, Failure> {
+    id.parse().ok().and_then(|id| rooms.live.get(&id)).ok_or(NO_SUCH_STREAM)
+}
+
+async fn readyz(State(rooms): State<Rooms>) -> Response {
+    let mut wrong = String::new();
+    for (name, probe) in rooms.probes.iter() {
+        if let Err(reason) = probe().await {
+            wrong.push_str(&format!("{name}: {reason}\n"));
+        }
+    }
+    if wrong.is_empty() { plain(StatusCode::OK, "ready\n") } else { plain(StatusCode::SERVICE_UNAVAILABLE, wrong) }
+}
+
+async fn metrics(State(rooms): State<Rooms>) -> Response {
+    let mut response = (rooms.metrics)().into_response();
+    let value = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn plain(status: StatusCode, text: impl IntoResponse) -> Response {
+    let mut response = (status, text).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What the API says is public (or needs a key that no browser sends by itself), and of this moment.
+async fn open_to_all_sites(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,163 @@
+//! `/live/…`: playlists, parts, segments and init segments (draft-pantos-hls-rfc8216bis).
+
+use std::{sync::Arc, time::Duration};
+
+use axum::http::StatusCode;
+use skylark_media::{
+    unit::RenditionId,
+    window::{Lookup, Reload},
+};
+
+use super::{
+    answer::{Answer, Cache, Content, ETag},
+    directives::Directives,
+    path::{File, LivePath},
+};
+use crate::live::{Live, Published, Rendition};
+
+const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
+const MEDIA_TYPE: &str = "video/mp4";
+/// A request is held for at most so many target durations (rfc8216bis §6.2.5.2) …
+const HOLD_TARGET_DURATIONS: u32 = 3;
+/// … and not so long that hls.js gives up first: it waits 10 s for a first byte.
+const HOLD_MAX: Duration = Duration::from_secs(9);
+/// A playlist that was waited for is never asked for again with the same query, but by other viewers of a cache: it
+/// may be kept for so many target durations (rfc8216bis appendix B.1).
+const HELD_PLAYLIST_TARGET_DURATIONS: u32 = 6;
+/// A playlist without `_HLS_msn`, the multivariant playlist: what everyone starts with. Seconds.
+const PLAYLIST_SECONDS: u32 = 1;
+/// What is not there may come. Seconds.
+const MISSING_SECONDS: u32 = 1;
+
+/// Answers a `GET` of `/live/{path}`; holds it until what it asks for exists, if it soon will.
+pub(super) async fn answer(live: &Live, path: &str, query: Option<&str>) -> Answer {
+    match LivePath::parse(path) {
+        None => missing("no such file"),
+        Some(LivePath::Multivariant { stream }) => multivariant(live, stream),
+        Some(LivePath::Rendition { stream, broadcast, rendition, file }) => {
+            let found = stream.parse().ok().and_then(|id| live.get(&id)).and_then(|stream| stream.broadcast(broadcast));
+            let Some(rendition) = found.and_then(|broadcast| broadcast.rendition(RenditionId(rendition))) else {
+                return missing("no such broadcast");
+            };
+            match file {
+                File::Playlist => playlist(&rendition, query.unwrap_or_default()).await,
+                File::Init(number) => init(&rendition, number),
+                File::Segment(msn) => segment(&rendition, msn).await,
+                File::Part(msn, part) => self::part(&rendition, msn, part).await,
+            }
+        }
+    }
+}
+
+fn multivariant(live: &Live, stream: &str) -> Answer {
+    let Some(broadcast) = stream.parse().ok().and_then(|id| live.get(&id)).and_then(|stream| stream.current()) else {
+        return missing("this stream is not live");
+    };
+    let text = broadcast.multivariant();
+    if text.is_empty() {
+        return missing("this stream has no picture yet");
+    }
+    let etag = ETag::of(&text);
+    Answer::found(PLAYLIST_TYPE, Cache::Seconds(PLAYLIST_SECONDS), etag, Content::Whole(text))
+}
+
+async fn playlist(rendition: &Rendition, query: &str) -> Answer {
+    let directives = match Directives::parse(query) {
+        Ok(directives) => directives,
+        Err(error) => return Answer::refusal(StatusCode::BAD_REQUEST, Cache::No, error),
+    };
+    let Some(msn) = directives.msn else {
+        return listed(&rendition.published(), directives.skip, Cache::Seconds(PLAYLIST_SECONDS));
+    };
+    let held = hold(rendition, |published| match published.snapshot.reload(msn, directives.part) {
+        Reload::Ready => Some(true),
+        Reload::TooFar => Some(false),
+        Reload::Wait => None,
+    })
+    .await;
+    match held {
+        Some((published, true)) => {
+            let seconds = HELD_PLAYLIST_TARGET_DURATIONS * published.snapshot.target_duration();
+            listed(&published, directives.skip, Cache::Seconds(seconds))
+        }
+        Some((_, false)) => {
+            Answer::refusal(StatusCode::BAD_REQUEST, Cache::No, "_HLS_msn or _HLS_part is too far in the future")
+        }
+        None => late(),
+    }
+}
+
+fn listed(published: &Published, skip: bool, cache: Cache) -> Answer {
+    let delta = published.delta.as_ref().filter(|_| skip);
+    let text = delta.unwrap_or(&published.playlist);
+    let etag = ETag(if delta.is_some() { published.delta_etag } else { published.etag });
+    Answer::found(PLAYLIST_TYPE, cache, etag, Content::Whole(text.clone()))
+}
+
+async fn part(rendition: &Rendition, msn: u64, part: u32) -> Answer {
+    media(rendition, |published| published.snapshot.part(msn, part), Content::Whole).await
+}
+
+async fn segment(rendition: &Rendition, msn: u64) -> Answer {
+    media(rendition, |published| published.snapshot.segment(msn), Content::Pieces).await
+}
+
+fn init(rendition: &Rendition, number: u32) -> Answer {
+    match rendition.published().snapshot.init(number) {
+        Some(bytes) => immutable(Content::Whole(bytes)),
+        None => missing("no such init segment"),
+    }
+}
+
+/// Media that may still have to be waited for, as a hinted part has to.
+async fn media<T>(
+    rendition: &Rendition,
+    find: impl Fn(&Published) -> Lookup<T>,
+    content: impl FnOnce(T) -> Content,
+) -> Answer {
+    let held = hold(rendition, |published| match find(published) {
+        Lookup::Here(found) => Some(Some(found)),
+        Lookup::Gone => Some(None),
+        Lookup::Wait => None,
+    })
+    .await;
+    match held {
+        Some((_, Some(found))) => immutable(content(found)),
+        Some((_, None)) => missing("no longer, or never, in this playlist"),
+        None => late(),
+    }
+}
+
+/// What its URL names for ever: a tag from its length is enough to tell it from nothing else.
+fn immutable(content: Content) -> Answer {
+    let etag = ETag(content.len());
+    Answer::found(MEDIA_TYPE, Cache::Immutable, etag, content).with_ranges()
+}
+
+/// Waits until `find` answers for what is published; `None` when that takes too long.
+async fn hold<T>(rendition: &Rendition, find: impl Fn(&Published) -> Option<T>) -> Option<(Arc<Published>, T)> {
+    let published = rendition.published();
+    if let Some(found) = find(&published) {
+        return Some((published, found));
+    }
+    let limit = Duration::from_secs(u64::from(HOLD_TARGET_DURATIONS * published.snapshot.target_duration()));
+    let mut changes = rendition.subscribe();
+    let wait = async {
+        loop {
+            let published = Arc::clone(&changes.borrow_and_update());
+            if let Some(found) = find(&published) {
+                return Some((published, found));
+            }
+            changes.changed().await.ok()?;
+        }
+    };
+    tokio::time::timeout(limit.min(HOLD_MAX), wait).await.ok().flatten()
+}
+
+fn missing(reason: &str) -> Answer {
+    Answer::refusal(StatusCode::NOT_FOUND, Cache::Seconds(MISSING_SECONDS), reason)
+}
+
+fn late() -> Answer {
+    Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, Cache::No, "nothing new came in time: ask again")
+}

@@ -1,0 +1,31 @@
+//! HTTP: low-latency HLS for players, the API, the viewer site.
+//!
+//! Handlers are thin: everything a viewer can be given is rendered or stored once, by [`crate::live`], and shared.
+//!
+//! | module | what |
+//! |---|---|
+//! | `listener` | the port: connections, TLS, time-outs, a graceful end |
+//! | `service` | one request → one response |
+//! | `hls` | `/live/…`: playlists (held until they have what is asked for), parts, segments, init segments |
+//! | `directives`, `path` | what a player's URL means (draft-pantos-hls-rfc8216bis §6.2.5) |
+//! | `answer`, `body` | conditions, ranges, caching (RFC 9110, 9111); the bytes |
+//! | `api` | `/api/v1/…`, `/healthz`, `/readyz`, `/metrics` |
+//! | `site` | `/`, `/s/{id}`, `/assets/…` |
+//! | `tls`, `stall` | certificates and their renewal; viewers who stop reading |
+
+mod answer;
+mod api;
+mod body;
+mod directives;
+mod hls;
+mod listener;
+mod path;
+mod service;
+mod site;
+mod stall;
+mod tls;
+
+pub use api::{Probe, Rooms};
+pub use listener::{HttpConfig, HttpError, MAX_CONNECTIONS, Server};
+pub use service::Service;
+pub use tls::{TlsError, TlsFiles};

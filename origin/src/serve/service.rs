@@ -1,0 +1,102 @@
+//! One request, one response: media by the short way, everything else through the router.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header},
+};
+use bytes::Bytes;
+use tower::ServiceExt;
+
+use super::{
+    Rooms,
+    answer::{Answer, Cache, Conditions},
+    api,
+    body::Body,
+    hls,
+};
+use crate::live::Live;
+
+/// What a player on another site may ask with.
+const CORS_METHODS: &str = "GET, HEAD, OPTIONS";
+/// Request headers that need the browser's asking first.
+const CORS_HEADERS: &str = "Authorization, If-None-Match, If-Range, Range";
+/// How long a browser need not ask again, seconds.
+const CORS_MAX_AGE: &str = "86400";
+
+/// Answers requests; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Service {
+    live: Arc<Live>,
+    router: Router,
+}
+
+impl Service {
+    /// The service over the origin's rooms.
+    #[must_use]
+    pub fn new(rooms: Rooms) -> Self {
+        Self { live: Arc::clone(&rooms.live), router: api::router(rooms) }
+    }
+
+    /// Answers one request, of any HTTP version.
+    pub(super) async fn call<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        if *request.method() == Method::OPTIONS {
+            return preflight();
+        }
+        let Some(path) = request.uri().path().strip_prefix("/live/") else {
+            return self.route(request.map(axum::body::Body::new)).await;
+        };
+        let head_only = match *request.method() {
+            Method::GET => false,
+            Method::HEAD => true,
+            _ => return not_allowed(),
+        };
+        let headers = request.headers();
+        let conditions = Conditions {
+            if_none_match: text(headers, &header::IF_NONE_MATCH),
+            range: text(headers, &header::RANGE),
+            if_range: text(headers, &header::IF_RANGE),
+        };
+        let answer = hls::answer(&self.live, path, request.uri().query()).await;
+        answer.under(&conditions).into_response(head_only)
+    }
+
+    async fn route(&self, request: Request<axum::body::Body>) -> Response<Body> {
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => response.map(Body::Other),
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// A header's value, if it is there and readable.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// `OPTIONS`: pages of any site may play our streams and ask our API.
+fn preflight() -> Response<Body> {
+    let mut response = Response::new(Body::Whole(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, CORS_METHODS),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, CORS_HEADERS),
+        (header::ACCESS_CONTROL_MAX_AGE, CORS_MAX_AGE),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn not_allowed() -> Response<Body> {
+    let answer = Answer::refusal(StatusCode::METHOD_NOT_ALLOWED, Cache::No, "streams are read with GET or HEAD");
+    let mut response = answer.into_response(false);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(CORS_METHODS));
+    response
+}
