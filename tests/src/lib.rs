@@ -1,1 +1,21 @@
-//! End-to-end tests with real clients.
+//! End-to-end tests with real clients: what the tests and the benchmarks are made of.
+//!
+//! | module | what it drives or measures |
+//! |---|---|
+//! | [`origin`] | the real server binary, in a folder and on ports of its own |
+//! | [`publish`] | ffmpeg and GStreamer as publishers; [`obs`]: OBS Studio without a screen |
+//! | [`clip`] | the test picture: every frame carries its number, every second a flash and a beep |
+//! | [`hls`] | a low-latency HLS client that checks every playlist and keeps the media |
+//! | [`decode`] | reads frame numbers, flashes and beeps back from media |
+//! | [`browser`] | Chromium on the viewer page |
+
+pub mod browser;
+pub mod clip;
+pub mod decode;
+pub mod hls;
+pub mod http;
+pub mod obs;
+pub mod origin;
+pub mod playlist;
+pub mod publish;
+pub mod wait;

@@ -130,7 +130,7 @@ fn end_to_end(filter: Option<&str>) -> Result<Command> {
     command.current_dir(progress::root());
     command.args(["test", "--workspace", "--test", "e2e", "--", "--test-threads", E2E_THREADS]);
     command.args(filter);
-    command.env("SKYLARK_ORIGIN_BIN", origin);
+    command.env("SKYLARK_ORIGIN_BIN", origin).env("SKYLARK_E2E_OUTPUT", progress::target().join("e2e"));
     Ok(command)
 }
 

@@ -1,0 +1,1 @@
+//! OBS Studio 29 without a screen.

@@ -1,0 +1,146 @@
+//! Publishers: ffmpeg and GStreamer, pushing a clip as it is.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use tempfile::NamedTempFile;
+use xtask::child::{self, Running, Signal};
+
+use crate::wait;
+
+/// A publishing program; killed when dropped.
+#[derive(Debug)]
+pub struct Publisher {
+    running: Running,
+    log: NamedTempFile,
+}
+
+impl Publisher {
+    /// Starts a program that publishes; what it prints is kept.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(name: &str, command: &mut Command) -> Result<Self> {
+        let log = NamedTempFile::new()?;
+        command.stdin(Stdio::null()).stdout(log.reopen()?).stderr(log.reopen()?);
+        let running = Running::spawn(name, command, Duration::ZERO).with_context(|| format!("cannot start {name}"))?;
+        Ok(Self { running, log })
+    }
+
+    /// What it has printed.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read(self.log.path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When it goes on.
+    pub async fn ended(&mut self, patience: Duration) -> Result<ExitStatus> {
+        let running = &mut self.running;
+        wait::until("the publisher ends by itself", patience, async || running.ended().ok().flatten()).await
+    }
+
+    /// It is still publishing.
+    #[must_use]
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.running.ended(), Ok(None))
+    }
+
+    /// Ends it properly, as a user who presses stop: SIGINT.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn stop(mut self) -> Result<()> {
+        self.running.signal(Signal::INT);
+        self.running.wait(Duration::from_secs(5))?.context("the publisher did not stop")?;
+        Ok(())
+    }
+
+    /// Stops it where it is without closing its connection, as a network that fails: SIGSTOP.
+    pub fn freeze(&mut self) {
+        self.running.signal(Signal::STOP);
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(mut self) {
+        self.running.kill();
+    }
+}
+
+/// ffmpeg with a clip in real time, not re-encoded.
+fn ffmpeg(clip: &Path, from_s: f64) -> Command {
+    let mut command = child::command("ffmpeg", Signal::KILL);
+    command.args(["-hide_banner", "-loglevel", "info", "-nostdin", "-re"]);
+    if from_s > 0.0 {
+        command.args(["-ss", &from_s.to_string()]);
+    }
+    command.arg("-i").arg(clip).args(["-c", "copy"]);
+    command
+}
+
+/// ffmpeg pushing a clip by RTMP.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn ffmpeg_rtmp(clip: &Path, url: &str) -> Result<Publisher> {
+    ffmpeg_rtmp_from(clip, 0.0, url)
+}
+
+/// ffmpeg pushing a clip by RTMP from the keyframe at `from_s` on.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn ffmpeg_rtmp_from(clip: &Path, from_s: f64, url: &str) -> Result<Publisher> {
+    let mut command = ffmpeg(clip, from_s);
+    command.args(["-f", "flv", url]);
+    Publisher::spawn("ffmpeg (RTMP)", &mut command)
+}
+
+/// ffmpeg pushing a clip by SRT as MPEG-TS.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn ffmpeg_srt(clip: &Path, url: &str) -> Result<Publisher> {
+    let mut command = ffmpeg(clip, 0.0);
+    command.args(["-f", "mpegts", url]);
+    Publisher::spawn("ffmpeg (SRT)", &mut command)
+}
+
+/// Which GStreamer element sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink {
+    /// GStreamer's own RTMP client.
+    Rtmp2,
+    /// librtmp's RTMP client.
+    LibRtmp,
+    /// libsrt's caller.
+    Srt,
+}
+
+/// GStreamer pushing a clip.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn gstreamer(clip: &Path, sink: Sink, url: &str) -> Result<Publisher> {
+    let clip = clip.to_str().context("the clip's path is not UTF-8")?;
+    let send = match sink {
+        Sink::Rtmp2 => format!("flvmux name=mux streamable=true ! rtmp2sink location={url}"),
+        Sink::LibRtmp => format!("flvmux name=mux streamable=true ! rtmpsink location={url}"),
+        Sink::Srt => format!("mpegtsmux name=mux alignment=7 ! srtsink uri={url}"),
+    };
+    let pipeline = format!(
+        "{send} filesrc location={clip} ! qtdemux name=demux \
+         demux.video_0 ! queue ! h264parse config-interval=-1 ! clocksync ! mux. \
+         demux.audio_0 ! queue ! aacparse ! clocksync ! mux."
+    );
+    let mut command = child::command("gst-launch-1.0", Signal::KILL);
+    command.args(pipeline.split_whitespace());
+    Publisher::spawn("gst-launch", &mut command)
+}
