@@ -8,7 +8,9 @@
 //! | [`hls`] | a low-latency HLS client that checks every playlist and keeps the media |
 //! | [`decode`] | reads frame numbers, flashes and beeps back from media |
 //! | [`browser`] | Chromium on the viewer page |
+//! | [`bench`] | load for the benchmarks |
 
+pub mod bench;
 pub mod browser;
 pub mod clip;
 pub mod decode;

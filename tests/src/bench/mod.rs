@@ -1,0 +1,3 @@
+//! Load for the benchmarks.
+
+pub mod viewers;
