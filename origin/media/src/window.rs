@@ -18,6 +18,21 @@ pub struct WindowConfig {
     pub length: MediaTime,
 }
 
+/// Where the next part of a window goes: what a store has to write down to go on after a restart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Media sequence number of its segment.
+    pub msn: u64,
+    /// Its number within that segment.
+    pub part: u32,
+    /// The init segment in force.
+    pub init: u32,
+    /// Its segment carries `EXT-X-DISCONTINUITY`.
+    pub discontinuity: bool,
+    /// How many `EXT-X-DISCONTINUITY` the segments before its own carried since the broadcast began.
+    pub discontinuity_sequence: u64,
+}
+
 /// The only writer of a rendition's window.
 #[derive(Debug)]
 pub struct Window {}
@@ -26,6 +41,25 @@ impl Window {
     /// An empty window whose first segment will have `first_msn`.
     #[must_use]
     pub fn new(_config: WindowConfig, _first_msn: u64) -> Self {
+        todo!()
+    }
+
+    /// An empty window whose first part will be part 0 of the segment `at` is in, with its numbers; the next
+    /// [`Window::push_init`] gets number `at.init`. For a restarted origin, which then pushes what its store kept.
+    #[must_use]
+    pub fn continued(_config: WindowConfig, _at: Position) -> Self {
+        todo!()
+    }
+
+    /// Where the next part goes.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        todo!()
+    }
+
+    /// Media sequence number of the oldest segment that is kept; that of the next one if there is none.
+    #[must_use]
+    pub fn first_msn(&self) -> u64 {
         todo!()
     }
 
