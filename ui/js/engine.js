@@ -1,0 +1,1 @@
+// hls.js behind a small surface.

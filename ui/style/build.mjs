@@ -1,0 +1,37 @@
+// Compiles viewer.css with the Tailwind classes that the sources use, and minifies it for the browsers we support.
+// Tailwind's own command line would do, but it needs native packages that not every registry mirror carries.
+//
+//   node style/build.mjs OUTPUT   (in ui/)
+import { readFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { compile } from "tailwindcss";
+import { transform } from "lightningcss";
+
+const output = process.argv[2];
+
+/** Every word in the Rust sources that could be a class name; Tailwind ignores those that are none. */
+async function candidates(folder) {
+  const words = new Set();
+  for (const file of await readdir(folder, { recursive: true })) {
+    if (!file.endsWith(".rs")) continue;
+    const text = await readFile(join(folder, file), "utf8");
+    for (const word of text.split(/[\s"'`{}=;<>]+/)) words.add(word);
+  }
+  return [...words];
+}
+
+async function loadStylesheet(id, base) {
+  const path = id === "tailwindcss" ? "node_modules/tailwindcss/index.css" : join(base, id);
+  return { path, base, content: await readFile(path, "utf8") };
+}
+
+const source = await readFile("style/viewer.css", "utf8");
+const compiler = await compile(source, { base: "style", loadStylesheet });
+const { code } = transform({
+  filename: "viewer.css",
+  code: Buffer.from(compiler.build(await candidates("src"))),
+  minify: true,
+  // Firefox 121, Safari and iOS 16.4, Chrome 111: what Tailwind 4 itself asks for.
+  targets: { chrome: 111 << 16, safari: (16 << 16) | (4 << 8), ios_saf: (16 << 16) | (4 << 8), firefox: 121 << 16 },
+});
+await writeFile(output, code);

@@ -1,0 +1,221 @@
+//! From compiled pieces to the files a browser loads.
+//!
+//! Everything but the page itself gets the hash of its content into its name, so that browsers may keep it for ever.
+
+use std::{collections::BTreeMap, fs, io::Write as _, path::Path, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::{Workspace, inputs, run};
+
+/// Extensions worth a compressed copy.
+const COMPRESSIBLE: &[&str] = &["html", "js", "css", "wasm", "svg", "json", "webmanifest"];
+
+/// The finished site: path below `ui/dist` → content.
+#[derive(Debug, Default)]
+pub struct Site {
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+/// Puts the site together around the compiled wasm.
+///
+/// # Errors
+/// A tool failed, or `index.html` names a file that does not exist.
+pub fn assemble(workspace: &Workspace, wasm: &Path) -> Result<Site> {
+    let ui = workspace.ui();
+    let work = workspace.cache.join(format!("web.{}", std::process::id()));
+    fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
+    let result = (|| {
+        let mut assets = Assets::default();
+        assets.add("hls.js", read(&ui.join("node_modules/hls.js/dist/hls.light.min.mjs"))?);
+        assets.add("engine.js", read(&ui.join("js/engine.js"))?);
+        assets.add("viewer.css", styles(workspace, &work)?);
+        for (name, content) in folder(&ui.join("static"))? {
+            assets.add(&name, content);
+        }
+        let (glue, binary) = bind(wasm, &work)?;
+        assets.add("viewer.wasm", binary);
+        assets.add("viewer.js", glue);
+        assets.add("boot.js", read(&ui.join("js/boot.js"))?);
+        assets.finish(&read(&ui.join("index.html"))?)
+    })();
+    fs::remove_dir_all(&work).ok();
+    result
+}
+
+/// JavaScript glue and wasm for the web.
+fn bind(wasm: &Path, work: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
+    wasm_bindgen_cli_support::Bindgen::new()
+        .input_path(wasm)
+        .web(true)?
+        .typescript(false)
+        .remove_name_section(true)
+        .remove_producers_section(true)
+        .out_name("viewer")
+        .generate(work)
+        .context("wasm-bindgen")?;
+    Ok((read(&work.join("viewer.js"))?, read(&work.join("viewer_bg.wasm"))?))
+}
+
+fn styles(workspace: &Workspace, work: &Path) -> Result<Vec<u8>> {
+    let output = work.join("viewer.css");
+    run(Command::new("node").current_dir(workspace.ui()).arg("style/build.mjs").arg(&output))?;
+    read(&output)
+}
+
+/// Files under their hashed names, and what the plain names became.
+#[derive(Default)]
+struct Assets {
+    files: BTreeMap<String, Vec<u8>>,
+    renamed: BTreeMap<String, String>,
+}
+
+impl Assets {
+    /// Adds a file; in text files, names of assets added before become their hashed names.
+    fn add(&mut self, name: &str, content: Vec<u8>) {
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+        let content = if matches!(extension, "js" | "css" | "webmanifest") { self.rewrite(content) } else { content };
+        let mut hash = inputs::hex(&Sha256::digest(&content));
+        hash.truncate(10);
+        let hashed = format!("{stem}.{hash}.{extension}");
+        self.files.insert(format!("assets/{hashed}"), content);
+        self.renamed.insert(name.to_owned(), hashed);
+    }
+
+    /// Replaces `/assets/NAME` and `./NAME` in text by the hashed name.
+    fn rewrite(&self, content: Vec<u8>) -> Vec<u8> {
+        let Ok(mut text) = String::from_utf8(content.clone()) else { return content };
+        for (name, hashed) in &self.renamed {
+            for folder in ["/assets/", "./"] {
+                for (quote, end) in [('"', '"'), ('\'', '\''), ('(', ')')] {
+                    text =
+                        text.replace(&format!("{quote}{folder}{name}{end}"), &format!("{quote}{folder}{hashed}{end}"));
+                }
+            }
+        }
+        text.into_bytes()
+    }
+
+    fn finish(mut self, page: &[u8]) -> Result<Site> {
+        let page = self.rewrite(page.to_owned());
+        let text = String::from_utf8_lossy(&page);
+        for reference in text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            ensure!(
+                self.files.contains_key(&format!("assets/{reference}")),
+                "index.html names {reference}, which nobody made"
+            );
+        }
+        self.files.insert("index.html".to_owned(), page);
+        Ok(Site { files: self.files })
+    }
+}
+
+impl Site {
+    /// Replaces the content of `dist` by this site and its compressed copies.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write(&self, dist: &Path) -> Result<()> {
+        fs::remove_dir_all(dist).ok();
+        for (name, content) in &self.files {
+            let path = dist.join(name);
+            let folder = path.parent().context("a file lies in a folder")?;
+            fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+            write(&path, content)?;
+            if COMPRESSIBLE.iter().any(|extension| name.ends_with(&format!(".{extension}"))) {
+                write(&dist.join(format!("{name}.br")), &brotli(content)?)?;
+                write(&dist.join(format!("{name}.gz")), &gzip(content)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sizes, one line per file that matters, and the sum that the page's size limit speaks of.
+    #[must_use]
+    pub fn report(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut sum = 0;
+        for (name, content) in &self.files {
+            let size = brotli(content).map_or(content.len(), |packed| packed.len());
+            if !name.starts_with("assets/hls.") {
+                sum += size;
+            }
+            lines.push(format!("{name:40} {:>8} B, {size:>7} B with brotli", content.len()));
+        }
+        lines.push(format!("first load without hls.js: {:.1} KB with brotli", sum as f64 / 1000.0));
+        lines
+    }
+}
+
+fn brotli(content: &[u8]) -> Result<Vec<u8>> {
+    let mut packed = Vec::new();
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
+    brotli::BrotliCompress(&mut &content[..], &mut packed, &parameters).context("brotli")?;
+    Ok(packed)
+}
+
+fn gzip(content: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(content).and_then(|()| encoder.finish()).context("gzip")
+}
+
+fn folder(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
+        let entry = entry?;
+        files.push((entry.file_name().to_string_lossy().into_owned(), read(&entry.path())?));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    fs::write(path, content).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_carry_the_hash_of_the_content_and_references_follow() {
+        let mut assets = Assets::default();
+        assets.add("a.js", b"export const a = 1;".to_vec());
+        let first = assets.renamed["a.js"].clone();
+        assets.add("b.js", br#"import { a } from "./a.js";"#.to_vec());
+        let b = assets.renamed["b.js"].clone();
+        assert!(String::from_utf8_lossy(&assets.files[&format!("assets/{b}")]).contains(&format!("./{first}")));
+
+        let site = assets.finish(br#"<script type="module" src="/assets/b.js"></script>"#).unwrap();
+        assert!(String::from_utf8_lossy(&site.files["index.html"]).contains(&format!("/assets/{b}")));
+
+        let mut changed = Assets::default();
+        changed.add("a.js", b"export const a = 2;".to_vec());
+        assert_ne!(changed.renamed["a.js"], first);
+    }
+
+    #[test]
+    fn a_page_that_names_a_missing_file_is_refused() {
+        let error = Assets::default().finish(br#"<script src="/assets/gone.js"></script>"#).unwrap_err();
+        assert!(error.to_string().contains("gone.js"), "{error}");
+    }
+
+    #[test]
+    fn writing_replaces_what_was_there_and_adds_compressed_copies() {
+        let folder = tempfile::tempdir().unwrap();
+        let dist = folder.path().join("dist");
+        fs::create_dir_all(dist.join("assets")).unwrap();
+        fs::write(dist.join("assets/old.js"), "old").unwrap();
+        let mut site = Site::default();
+        site.files.insert("index.html".to_owned(), b"<!doctype html>".repeat(20));
+        site.write(&dist).unwrap();
+        assert!(!dist.join("assets/old.js").exists());
+        assert!(dist.join("index.html.br").metadata().unwrap().len() < 100);
+        assert!(dist.join("index.html.gz").metadata().unwrap().len() < 100);
+    }
+}
