@@ -10,7 +10,7 @@ use fantoccini::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use xtask::child::{self, Running, Signal};
+use xtask::child::{self, Orphaned, Running};
 
 use crate::wait;
 
@@ -90,7 +90,7 @@ impl Browser {
         // Chromedriver takes a port but does not say which it found: another's bind in between fails clearly below.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let log = fs::File::create(profile.path().join("chromedriver.log"))?;
-        let mut command = child::command("chromedriver", Signal::KILL);
+        let mut command = child::command("chromedriver", Orphaned::Killed);
         command.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let driver =
             Running::spawn("chromedriver", &mut command, Duration::ZERO).context("cannot start chromedriver")?;

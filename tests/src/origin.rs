@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use skylark_protocol::{StreamState, StreamStatus};
 use tempfile::TempDir;
-use xtask::child::{self, Running, Signal};
+use xtask::child::{self, Orphaned, Running, Signal};
 
 use crate::{http::Http, wait};
 
@@ -274,7 +274,7 @@ fn log_path(folder: &Path) -> PathBuf {
 fn serve(folder: &Path, http: SocketAddr, rtmp: SocketAddr, srt: SocketAddr) -> Result<Running> {
     let binary = binary()?;
     let log = File::options().create(true).append(true).open(log_path(folder))?;
-    let mut command = child::command(binary.to_str().context("SKYLARK_ORIGIN_BIN is not UTF-8")?, Signal::KILL);
+    let mut command = child::command(binary.to_str().context("SKYLARK_ORIGIN_BIN is not UTF-8")?, Orphaned::Killed);
     command.arg("serve").arg("--data").arg(folder.join("data")).arg("--config").arg(folder.join("skylark.toml"));
     command.args(["--http", &http.to_string(), "--rtmp", &rtmp.to_string(), "--srt", &srt.to_string()]);
     command.env("RUST_LOG", "info").env("NO_COLOR", "1");

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use tempfile::NamedTempFile;
-use xtask::child::{self, Running, Signal};
+use xtask::child::{self, Orphaned, Running, Signal};
 
 use crate::wait;
 
@@ -76,7 +76,7 @@ impl Publisher {
 
 /// ffmpeg with a clip in real time, not re-encoded.
 fn ffmpeg(clip: &Path, from_s: f64) -> Command {
-    let mut command = child::command("ffmpeg", Signal::KILL);
+    let mut command = child::command("ffmpeg", Orphaned::Killed);
     command.args(["-hide_banner", "-loglevel", "info", "-nostdin", "-re"]);
     if from_s > 0.0 {
         command.args(["-ss", &from_s.to_string()]);
@@ -140,7 +140,7 @@ pub fn gstreamer(clip: &Path, sink: Sink, url: &str) -> Result<Publisher> {
          demux.video_0 ! queue ! h264parse config-interval=-1 ! clocksync ! mux. \
          demux.audio_0 ! queue ! aacparse ! clocksync ! mux."
     );
-    let mut command = child::command("gst-launch-1.0", Signal::KILL);
+    let mut command = child::command("gst-launch-1.0", Orphaned::Killed);
     command.args(pipeline.split_whitespace());
     Publisher::spawn("gst-launch", &mut command)
 }

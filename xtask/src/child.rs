@@ -17,14 +17,27 @@ use rustix::process::{Pid, kill_process, kill_process_group};
 /// How often a child is asked whether it has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A command that `signal` will reach when the calling thread is gone.
+/// What a child gets when its parent is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphaned {
+    /// SIGKILL.
+    Killed,
+    /// SIGTERM: it has something to finish.
+    Terminated,
+}
+
+/// A command that will be signalled when the thread that started it is gone.
 ///
 /// Elsewhere than on Linux it is the plain command.
 #[must_use]
-pub fn command(program: &str, signal: Signal) -> Command {
+pub fn command(program: &str, orphaned: Orphaned) -> Command {
     if cfg!(target_os = "linux") {
+        let signal = match orphaned {
+            Orphaned::Killed => "KILL",
+            Orphaned::Terminated => "TERM",
+        };
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", &signal.as_raw().to_string(), "--", program]);
+        command.args(["--pdeathsig", signal, "--", program]);
         command
     } else {
         Command::new(program)

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use signal_hook::{consts::TERM_SIGNALS, iterator::Signals};
-use xtask::child::{self, Running, Signal};
+use xtask::child::{self, Orphaned, Running, Signal};
 
 use crate::{
     progress::{self, Progress},
@@ -142,7 +142,7 @@ fn start_origin(origin: &Path, options: &Options) -> Result<Running> {
         .create(&options.data)
         .with_context(|| format!("cannot make the data folder {}", options.data.display()))?;
     let program = origin.to_str().context("the target folder's path is not UTF-8")?;
-    let mut command = child::command(program, Signal::TERM);
+    let mut command = child::command(program, Orphaned::Terminated);
     command.arg("serve").arg("--data").arg(&options.data);
     command.args(["--http", &options.http.to_string()]);
     command.args(["--rtmp", &options.rtmp.to_string()]);
@@ -217,7 +217,7 @@ fn start_demo(rtmp: SocketAddr, key: &StreamKey) -> Result<Running> {
     const CLOCK: &str = "drawtext=font=monospace:text='%{localtime\\:%T}.%{eif\\:mod(n\\,30)\\:d\\:2}':\
         fontsize=64:fontcolor=white:box=1:boxcolor=black@0.6:boxborderw=14:x=(w-tw)/2:y=h-150";
     const BEEP: &str = "aevalsrc=exprs='0.2*sin(2*PI*880*t)*lt(mod(t,1),0.08)':sample_rate=48000:channel_layout=stereo";
-    let mut ffmpeg = child::command("ffmpeg", Signal::KILL);
+    let mut ffmpeg = child::command("ffmpeg", Orphaned::Killed);
     ffmpeg.args(["-hide_banner", "-loglevel", "error", "-nostdin"]);
     ffmpeg.args(["-re", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30"]);
     ffmpeg.args(["-re", "-f", "lavfi", "-i", BEEP, "-vf", CLOCK]);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use xtask::child::{self, Signal};
+use xtask::child::{self, Orphaned};
 
 use crate::{
     progress::{self, Progress},
@@ -126,7 +126,7 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
 fn end_to_end(filter: Option<&str>) -> Result<Command> {
     let origin = progress::target().join("debug/skylark-origin");
     let cargo = std::env::var("CARGO").context("CARGO is not set: start this as `cargo xtask test`")?;
-    let mut command = child::command(&cargo, Signal::TERM);
+    let mut command = child::command(&cargo, Orphaned::Terminated);
     command.current_dir(progress::root());
     command.args(["test", "--workspace", "--test", "e2e", "--", "--test-threads", E2E_THREADS]);
     command.args(filter);

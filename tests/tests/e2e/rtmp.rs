@@ -6,6 +6,7 @@ use anyhow::Result;
 use e2e::{
     clip::Clip,
     hls::Player,
+    obs::{self, Keyframes, Obs, Settings},
     origin::Origin,
     publish::{self, Sink},
 };
@@ -47,4 +48,21 @@ async fn rtmp_from_librtmp_plays_every_frame_in_sync() -> Result<()> {
     let key = origin.create_key()?;
     let _publisher = publish::gstreamer(&Clip::default().file()?, Sink::LibRtmp, &origin.rtmp_url(&key))?;
     plays_every_frame(&origin, &origin.playlist(&key)).await
+}
+
+#[tokio::test]
+async fn rtmp_from_obs_plays_in_sync() -> Result<()> {
+    if !obs::inside_namespace("rtmp::rtmp_from_obs_plays_in_sync")? {
+        return Ok(());
+    }
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let clip = Clip::default().file()?;
+    let server = format!("rtmp://{}/live", origin.rtmp);
+    let obs = Obs::stream(&Settings { server: &server, key: &key.key, keyframes: Keyframes::TwoSeconds, clip: &clip })?;
+    let mut player = Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(40)).await?;
+    player.play_seconds(12.0).await?;
+    obs.screenshot("obs-streaming")?;
+    let decoded = player.runs[0].decode()?;
+    Ok(())
 }
