@@ -75,13 +75,9 @@ impl Publisher {
 }
 
 /// ffmpeg with a clip in real time, not re-encoded.
-fn ffmpeg(clip: &Path, from_s: f64) -> Command {
+fn ffmpeg(clip: &Path) -> Command {
     let mut command = child::command("ffmpeg", Orphaned::Killed);
-    command.args(["-hide_banner", "-loglevel", "info", "-nostdin", "-re"]);
-    if from_s > 0.0 {
-        command.args(["-ss", &from_s.to_string()]);
-    }
-    command.arg("-i").arg(clip).args(["-c", "copy"]);
+    command.args(["-hide_banner", "-loglevel", "info", "-nostdin", "-re", "-i"]).arg(clip).args(["-c", "copy"]);
     command
 }
 
@@ -90,16 +86,16 @@ fn ffmpeg(clip: &Path, from_s: f64) -> Command {
 /// # Errors
 /// When it cannot be started.
 pub fn ffmpeg_rtmp(clip: &Path, url: &str) -> Result<Publisher> {
-    ffmpeg_rtmp_from(clip, 0.0, url)
+    ffmpeg_rtmp_with(clip, &[], url)
 }
 
-/// ffmpeg pushing a clip by RTMP from the keyframe at `from_s` on.
+/// ffmpeg pushing a clip by RTMP, with more output options.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn ffmpeg_rtmp_from(clip: &Path, from_s: f64, url: &str) -> Result<Publisher> {
-    let mut command = ffmpeg(clip, from_s);
-    command.args(["-f", "flv", url]);
+pub fn ffmpeg_rtmp_with(clip: &Path, options: &[&str], url: &str) -> Result<Publisher> {
+    let mut command = ffmpeg(clip);
+    command.args(options).args(["-f", "flv", url]);
     Publisher::spawn("ffmpeg (RTMP)", &mut command)
 }
 
@@ -108,7 +104,7 @@ pub fn ffmpeg_rtmp_from(clip: &Path, from_s: f64, url: &str) -> Result<Publisher
 /// # Errors
 /// When it cannot be started.
 pub fn ffmpeg_srt(clip: &Path, url: &str) -> Result<Publisher> {
-    let mut command = ffmpeg(clip, 0.0);
+    let mut command = ffmpeg(clip);
     command.args(["-f", "mpegts", url]);
     Publisher::spawn("ffmpeg (SRT)", &mut command)
 }

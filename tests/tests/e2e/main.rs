@@ -1,4 +1,11 @@
 //! End-to-end tests: the real server, real publishers, real players. Run them with `cargo xtask test [NAME]`.
 
+mod attacks;
+mod command_line;
+mod keys;
 mod page;
+mod players;
+mod restart;
+mod returning;
 mod rtmp;
+mod srt;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use e2e::{
     clip::Clip,
+    flv,
     hls::Player,
     obs::{self, Keyframes, Obs, Settings},
     origin::Origin,
@@ -63,6 +64,76 @@ async fn rtmp_from_obs_plays_in_sync() -> Result<()> {
     let mut player = Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(40)).await?;
     player.play_seconds(12.0).await?;
     obs.screenshot("obs-streaming")?;
+    check_what_obs_sent(&player)
+}
+
+/// OBS draws anew what its clip shows and may draw a frame twice or skip one; what it encodes must arrive evenly.
+fn check_what_obs_sent(player: &Player) -> Result<()> {
+    assert_eq!(player.runs.len(), 1);
     let decoded = player.runs[0].decode()?;
+    for pair in decoded.frames.windows(2) {
+        let step_ms = (pair[1].time_s - pair[0].time_s) * 1000.0;
+        ensure!((step_ms - 33.3).abs() < 2.0, "{step_ms:.1} ms between frames at {:.3} s", pair[0].time_s);
+        ensure!(pair[1].number >= pair[0].number, "frame {} after frame {}", pair[1].number, pair[0].number);
+    }
+    decoded.check_sync(30, 40.0, 8)
+}
+
+#[tokio::test]
+async fn obs_with_automatic_keyframes_plays_and_is_told_to_set_an_interval() -> Result<()> {
+    if !obs::inside_namespace("rtmp::obs_with_automatic_keyframes_plays_and_is_told_to_set_an_interval")? {
+        return Ok(());
+    }
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let clip = Clip::default().file()?;
+    let server = format!("rtmp://{}/live", origin.rtmp);
+    let _obs = Obs::stream(&Settings { server: &server, key: &key.key, keyframes: Keyframes::Automatic, clip: &clip })?;
+    let mut player = Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(40)).await?;
+    // Long enough for two keyframes, 250 frames apart. The player checks that TARGETDURATION never changes.
+    player.play_seconds(20.0).await?;
+    check_what_obs_sent(&player)?;
+    assert!(!player.playlist.independent_segments, "segments without a keyframe are not independent");
+    let longest = player.playlist.segments.iter().map(|segment| segment.duration_s).fold(0.0, f64::max);
+    ensure!(longest.round() as u64 <= player.playlist.target_duration_s, "a segment of {longest} s");
+    ensure!(player.parts().any(|part| part.independent) && player.parts().any(|part| !part.independent));
+    let health = origin.status(&key).await?.health.context("a live stream has health")?;
+    ensure!(health.warnings.iter().any(|warning| warning.code == "long-gop"), "no warning: {:?}", health.warnings);
     Ok(())
+}
+
+#[tokio::test]
+async fn another_picture_size_in_the_middle_plays_on() -> Result<()> {
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let small = Clip { seconds: 6, ..Clip::default() };
+    let large = Clip { width: 1280, height: 720, seconds: 6, ..Clip::default() };
+    let joined = flv::join(&small.file()?, &large.file()?)?;
+    let _publisher = publish::ffmpeg_rtmp(joined.path(), &origin.rtmp_url(&key))?;
+    let mut player = Player::open(origin.client(), &origin.playlist(&key), SOON).await?;
+    player.play_until("the other size", SOON, |player| player.runs.len() == 2).await?;
+    let so_far = player.seconds();
+    player.play_seconds(so_far + 4.0).await?;
+    assert!(player.runs[1].discontinuity, "another encoding begins with EXT-X-DISCONTINUITY");
+    let (before, after) = (player.runs[0].decode()?, player.runs[1].decode()?);
+    assert_eq!(before.frames.len(), 180, "every frame of the first size is played");
+    for run in [&before, &after] {
+        run.check_every_frame()?;
+        run.check_sync(30, 40.0, 3)?;
+    }
+    assert_eq!(after.frames[0].number, 0);
+    let pause_ms = (after.frames[0].time_s - before.frames[179].time_s) * 1000.0;
+    ensure!((20.0..80.0).contains(&pause_ms), "time goes on: {pause_ms:.0} ms");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_picture_without_sound_plays() -> Result<()> {
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let clip = Clip::default().file()?;
+    let _publisher = publish::ffmpeg_rtmp_with(&clip, &["-an"], &origin.rtmp_url(&key))?;
+    let mut player = Player::open(origin.client(), &origin.playlist(&key), SOON).await?;
+    player.play_seconds(6.0).await?;
+    player.runs[0].decode()?.check_every_frame()
 }

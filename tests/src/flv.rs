@@ -1,0 +1,71 @@
+//! FLV files with a change in the middle: two clips joined as one recording, as an encoder makes it whose picture
+//! size is changed while it streams.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::NamedTempFile;
+
+/// File header and the first back pointer.
+const HEADER: usize = 9 + 4;
+/// Tag header, and the back pointer after its body.
+const TAG_HEADER: usize = 11;
+const BACK_POINTER: usize = 4;
+
+/// The second clip goes on where the first ends; its sequence headers come again.
+///
+/// # Errors
+/// When ffmpeg cannot read one of them.
+pub fn join(first: &Path, second: &Path) -> Result<NamedTempFile> {
+    let (first, second) = (flv(first)?, flv(second)?);
+    let mut joined = tempfile::Builder::new().suffix(".flv").tempfile()?;
+    joined.write_all(&first)?;
+    // Video frames of the test clips last 33 ms.
+    let offset = tags(&first)?.iter().filter(|tag| tag.kind == 9).map(|tag| tag.timestamp_ms).max().unwrap_or(0) + 33;
+    for tag in tags(&second)? {
+        let mut bytes = tag.bytes.to_vec();
+        let timestamp = (tag.timestamp_ms + offset).to_be_bytes();
+        bytes[4..7].copy_from_slice(&timestamp[1..]);
+        bytes[7] = timestamp[0];
+        // onMetaData would announce a new file: the size is what the sequence header says.
+        if tag.kind != 18 {
+            joined.write_all(&bytes)?;
+        }
+    }
+    joined.flush()?;
+    Ok(joined)
+}
+
+struct Tag<'a> {
+    kind: u8,
+    timestamp_ms: u32,
+    bytes: &'a [u8],
+}
+
+fn tags(file: &[u8]) -> Result<Vec<Tag<'_>>> {
+    let mut tags = Vec::new();
+    let mut rest = file.get(HEADER..).context("an FLV file has a header")?;
+    while let Some(header) = rest.get(..TAG_HEADER) {
+        let length = u32::from_be_bytes([0, header[1], header[2], header[3]]) as usize;
+        let (bytes, after) = rest.split_at_checked(TAG_HEADER + length + BACK_POINTER).context("an unfinished tag")?;
+        let timestamp_ms = u32::from_be_bytes([header[7], header[4], header[5], header[6]]);
+        tags.push(Tag { kind: header[0], timestamp_ms, bytes });
+        rest = after;
+    }
+    Ok(tags)
+}
+
+fn flv(clip: &Path) -> Result<Vec<u8>> {
+    let file = tempfile::Builder::new().suffix(".flv").tempfile()?;
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-i"]).arg(clip);
+    ffmpeg.args(["-c", "copy", "-flvflags", "no_sequence_end+no_duration_filesize"]).arg(file.path());
+    let status = ffmpeg.stdin(Stdio::null()).status().context("cannot start ffmpeg")?;
+    ensure!(status.success(), "ffmpeg cannot make an FLV file of {}: {status}", clip.display());
+    Ok(fs::read(file.path())?)
+}

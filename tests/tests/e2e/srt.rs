@@ -1,0 +1,93 @@
+//! Publishing by SRT.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use e2e::{
+    clip::Clip,
+    hls::Player,
+    origin::Origin,
+    publish::{self, Sink},
+};
+
+const SOON: Duration = Duration::from_secs(20);
+const PASSPHRASE: &str = "correct horse battery";
+
+/// Plays a stream and checks that picture and sound arrived whole and in sync. A TS demultiplexer learns what is in
+/// the stream from tables that come again and again: the very first frames may be lost, but nothing later.
+async fn plays_every_frame(origin: &Origin, playlist: &str) -> Result<()> {
+    let mut player = Player::open(origin.client(), playlist, SOON).await?;
+    player.play_seconds(10.0).await?;
+    assert_eq!(player.runs.len(), 1, "one publisher without interruption is one run");
+    let decoded = player.runs[0].decode()?;
+    decoded.check_every_frame()?;
+    ensure!(decoded.frames[0].number < 60, "the first keyframe is played, not frame {}", decoded.frames[0].number);
+    decoded.check_sync(30, 40.0, 8)?;
+    assert_eq!(decoded.sound_gaps, [], "sound goes on without gaps");
+    Ok(())
+}
+
+#[tokio::test]
+async fn srt_from_ffmpeg_plays_every_frame_in_sync() -> Result<()> {
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let _publisher = publish::ffmpeg_srt(&Clip::default().file()?, &origin.srt_url(&key))?;
+    plays_every_frame(&origin, &origin.playlist(&key)).await
+}
+
+#[tokio::test]
+async fn srt_from_gstreamer_plays_every_frame_in_sync() -> Result<()> {
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let _publisher = publish::gstreamer(&Clip::default().file()?, Sink::Srt, &origin.srt_url(&key))?;
+    plays_every_frame(&origin, &origin.playlist(&key)).await
+}
+
+#[tokio::test]
+async fn srt_accepts_the_stream_ids_that_people_type() -> Result<()> {
+    let origin = Origin::start().await?;
+    let clip = Clip::default().file()?;
+    for form in ["{}", "live/{}", "publish:{}", "publish:live/{}", "publish/live/{}"] {
+        let key = origin.create_key()?;
+        let url = format!("srt://{}?streamid={}&pkt_size=1316", origin.srt, form.replace("{}", &key.key));
+        let _publisher = publish::ffmpeg_srt(&clip, &url)?;
+        let mut player = Player::open(origin.client(), &origin.playlist(&key), SOON).await?;
+        player.play_seconds(1.0).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn srt_encrypted_plays_and_a_wrong_passphrase_is_refused() -> Result<()> {
+    let origin = Origin::with_config(&format!("[srt]\npassphrase = \"{PASSPHRASE}\"\n")).await?;
+    let key = origin.create_key()?;
+    let clip = Clip::default().file()?;
+    let wrong = format!("{}&passphrase=not%20the%20passphrase&pbkeylen=16", origin.srt_url(&key));
+    let mut refused = publish::ffmpeg_srt(&clip, &wrong)?;
+    ensure!(!refused.ended(SOON).await?.success(), "a wrong passphrase is refused");
+    let mut plain = publish::ffmpeg_srt(&clip, &origin.srt_url(&key))?;
+    ensure!(!plain.ended(SOON).await?.success(), "no passphrase is refused");
+    let url = format!("{}&passphrase={}&pbkeylen=32", origin.srt_url(&key), PASSPHRASE.replace(' ', "%20"));
+    let _publisher = publish::ffmpeg_srt(&clip, &url)?;
+    plays_every_frame(&origin, &origin.playlist(&key)).await?;
+    ensure!(!origin.log().contains(PASSPHRASE), "the log has the passphrase");
+    Ok(())
+}
+
+#[tokio::test]
+async fn srt_callers_with_different_latencies_share_a_port() -> Result<()> {
+    let origin = Origin::start().await?;
+    let clip = Clip::default().file()?;
+    let mut publishers = Vec::new();
+    for latency_ms in [120, 400, 1000] {
+        let key = origin.create_key()?;
+        let url = format!("{}&latency={}", origin.srt_url(&key), latency_ms * 1000);
+        publishers.push((publish::ffmpeg_srt(&clip, &url)?, key));
+    }
+    for (_, key) in &publishers {
+        let mut player = Player::open(origin.client(), &origin.playlist(key), SOON).await?;
+        player.play_seconds(5.0).await?;
+        player.runs[0].decode()?.check_every_frame()?;
+    }
+    Ok(())
+}
