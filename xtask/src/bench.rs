@@ -32,7 +32,7 @@ fn prepare(packages: &[&str], program: &str) -> Result<Command> {
     progress.step("Building the origin (release)");
     let origin = run::build_origin(true)?;
     progress.step("Building what drives it");
-    progress::run(progress::cargo().args(["build", "--release", "--package", "e2e", "--bin", program]))?;
+    progress::run(progress::cargo().args(["build", "--release", "--package", "e2e", "--bins"]))?;
     let mut command = Command::new(progress::target().join("release").join(program));
     command.env("SKYLARK_ORIGIN_BIN", origin).current_dir(progress::root());
     Ok(command)

@@ -11,11 +11,13 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::net::RecvFlags;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, Interest},
     net::TcpStream,
 };
+
+use super::process::cpu_time;
 
 /// A response's head has to fit.
 const MAX_HEAD_BYTES: usize = 4096;
@@ -44,7 +46,7 @@ pub struct Load {
 }
 
 /// What was seen.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// Viewers at once.
     pub viewers: usize,
@@ -305,16 +307,6 @@ fn check_boxes(mut bytes: &[u8]) -> Result<()> {
     }
     ensure!(moof, "no moof");
     Ok(())
-}
-
-/// User and system time of a process.
-fn cpu_time(pid: u32) -> Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // Fields are counted after the command's name, which may hold blanks.
-    let fields: Vec<_> = stat.rsplit_once(')').context("/proc/stat")?.1.split_whitespace().collect();
-    let ticks: u64 =
-        fields.get(11).context("utime")?.parse::<u64>()? + fields.get(12).context("stime")?.parse::<u64>()?;
-    Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }
 
 #[cfg(test)]

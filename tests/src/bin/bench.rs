@@ -1,0 +1,40 @@
+//! `bench [--quick] [ROW…]`: measures and prints one table. Started by `cargo xtask bench`.
+
+use anyhow::{Result, bail};
+use e2e::bench::{Row, audience, ingest, latency, serving, table};
+
+/// Names of the groups of rows.
+const ROWS: [&str; 4] = ["ingest", "serving", "viewers", "latency"];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let (options, names): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
+    let quick = options.iter().any(|option| option == "--quick");
+    if let Some(unknown) = options.iter().find(|option| *option != "--quick") {
+        bail!("bench does not know {unknown}: it takes --quick and names of rows");
+    }
+    if let Some(unknown) = names.iter().find(|name| !ROWS.contains(&name.as_str())) {
+        bail!("there is no row {unknown}; there are {}", ROWS.join(", "));
+    }
+    let mut rows: Vec<Row> = Vec::new();
+    let mut failures = Vec::new();
+    for name in ROWS.into_iter().filter(|name| names.is_empty() || names.iter().any(|chosen| chosen == name)) {
+        eprintln!("measuring {name}…");
+        let measured = match name {
+            "ingest" => ingest::measure(quick).await,
+            "serving" => serving::measure(quick).await,
+            "viewers" => audience::measure(quick).await,
+            _ => latency::measure(quick).await,
+        };
+        match measured {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => failures.push(format!("{name}: {error:#}")),
+        }
+    }
+    println!("{}", table(&rows));
+    if !failures.is_empty() {
+        bail!("not measured:\n{}", failures.join("\n"));
+    }
+    Ok(())
+}
