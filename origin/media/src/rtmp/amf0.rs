@@ -285,7 +285,8 @@ mod tests {
     fn nesting_ends_in_an_error_not_in_the_stack() {
         let arrays: Vec<u8> = [STRICT_ARRAY, 0, 0, 0, 1].repeat(200_000);
         assert_eq!(decode_all(&arrays).unwrap_err().reason, Reason::Depth);
-        let objects: Vec<u8> = [OBJECT, 0, 1, b'a'].iter().copied().chain([OBJECT, 0, 1, b'a'].repeat(200_000)).collect();
+        let objects: Vec<u8> =
+            [OBJECT, 0, 1, b'a'].iter().copied().chain([OBJECT, 0, 1, b'a'].repeat(200_000)).collect();
         assert_eq!(decode_all(&objects).unwrap_err().reason, Reason::Depth);
     }
 
@@ -304,7 +305,7 @@ mod tests {
         let mut data = vec![ECMA_ARRAY, 0xff, 0xff, 0xff, 0xff, 0, 1, b'w', NUMBER];
         data.extend(1280f64.to_be_bytes());
         let want = Value::Object(vec![("w".into(), Value::Number(1280.0))]);
-        assert_eq!(decode_all(&data).unwrap(), [want.clone()]);
+        assert_eq!(decode_all(&data).unwrap(), std::slice::from_ref(&want));
         data.extend([0, 0, OBJECT_END]);
         assert_eq!(decode_all(&data).unwrap(), [want]);
     }

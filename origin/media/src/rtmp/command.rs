@@ -142,12 +142,15 @@ pub fn find_key(app: &str, name: &str) -> StreamKey {
     let in_query = |query: &str| {
         let mut pairs = query.split(['&', '?']).filter_map(|pair| pair.split_once('='));
         // Some clients hang "/<stream name>" on to the end of the application's query.
-        pairs.find(|(name, value)| *name == "key" && !value.is_empty()).map(|(_, value)| value.trim_end_matches('/').to_owned())
+        pairs
+            .find(|(name, value)| *name == "key" && !value.is_empty())
+            .map(|(_, value)| value.trim_end_matches('/').to_owned())
     };
     let in_path = || {
         let name = name_path.trim_matches('/');
         let name = name.rsplit('/').next().unwrap_or_default();
-        if name.is_empty() { app_path.split_once('/').map_or("", |(_, rest)| rest.trim_matches('/')) } else { name }.to_owned()
+        if name.is_empty() { app_path.split_once('/').map_or("", |(_, rest)| rest.trim_matches('/')) } else { name }
+            .to_owned()
     };
     let key = in_query(name_query).or_else(|| in_query(app_query)).unwrap_or_else(in_path);
     StreamKey(if key.len() > MAX_KEY_BYTES { String::new() } else { key })

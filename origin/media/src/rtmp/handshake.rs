@@ -25,17 +25,14 @@ pub struct Handshake {
     state: State,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum State {
+    #[default]
     C0,
     C1(BytesMut),
-    C2 { missing: usize },
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::C0
-    }
+    C2 {
+        missing: usize,
+    },
 }
 
 impl Handshake {
@@ -49,8 +46,8 @@ impl Handshake {
             match &mut self.state {
                 State::C0 => {
                     let Some((&version, rest)) = input.split_first() else { return Ok(false) };
-                    // 0 to 2 are obsolete, 4 to 31 reserved for what may follow 3, the rest is text (§5.2.2).
-                    if !(VERSION..32).contains(&version) {
+                    // 6 would be the encrypted variant, 22 (TLS) is RTMPS, and from 32 on it is text, such as HTTP.
+                    if version != VERSION {
                         return Err(HandshakeError { found: version });
                     }
                     *input = rest;
@@ -83,9 +80,9 @@ fn answer(c1: &[u8], out: &mut BytesMut) {
     out.reserve(1 + 2 * PACKET_BYTES);
     out.put_u8(VERSION);
     out.put_u64(0);
-    let mut state = c1.iter().fold(0x9e37_79b9_7f4a_7c15_u64, |state, &byte| {
-        (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let mut state = c1
+        .iter()
+        .fold(0x9e37_79b9_7f4a_7c15_u64, |state, &byte| (state ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     for _ in 0..(PACKET_BYTES - 8) / 8 {
         state ^= state << 13;
         state ^= state >> 7;

@@ -18,7 +18,7 @@ pub mod handshake;
 pub mod message;
 mod session;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 pub use command::{PublishRequest, Refusal, StreamKey};
 pub use session::{ErrorKind, Session, SessionError, SessionOutput};

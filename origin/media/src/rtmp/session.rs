@@ -154,7 +154,11 @@ impl Session {
 
     /// The next output; `None` until more is fed.
     pub fn poll(&mut self) -> Option<SessionOutput> {
-        if self.replies.is_empty() { self.outputs.pop_front() } else { Some(SessionOutput::Reply(self.replies.split().freeze())) }
+        if self.replies.is_empty() {
+            self.outputs.pop_front()
+        } else {
+            Some(SessionOutput::Reply(self.replies.split().freeze()))
+        }
     }
 
     /// The answer to [`SessionOutput::Publish`]: go ahead. Without effect when nothing was asked.
@@ -323,7 +327,10 @@ impl Session {
             Command::Publish { name } => self.publish(&name),
             Command::Unpublish => self.unpublish(),
             Command::Play => {
-                self.dismiss("NetStream.Play.Failed", "This server takes streams; watch them in a browser or over HLS.");
+                self.dismiss(
+                    "NetStream.Play.Failed",
+                    "This server takes streams; watch them in a browser or over HLS.",
+                );
                 Ok(())
             }
         }

@@ -378,7 +378,7 @@ struct Wire<'a> {
 impl Wire<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], usize> {
         let rest = self.bytes.get(self.offset..).unwrap_or_default();
-        let (head, _) = rest.split_first_chunk::<N>().ok_or(N - rest.len())?;
+        let (head, _) = rest.split_first_chunk::<N>().ok_or_else(|| N - rest.len())?;
         self.offset += N;
         Ok(*head)
     }
@@ -388,4 +388,3 @@ impl Wire<'_> {
         Ok(u32::from_be_bytes([0, high, middle, low]))
     }
 }
-
