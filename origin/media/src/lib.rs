@@ -14,6 +14,8 @@
 
 pub mod codec;
 pub mod flv;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod package;
 pub mod pipeline;
 pub mod rtmp;

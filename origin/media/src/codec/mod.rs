@@ -34,3 +34,8 @@ pub struct AudioConfig {
     /// Samples in a frame: 1024, or 960.
     pub frame_samples: u32,
 }
+
+/// A codec configuration cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the codec configuration cannot be read")]
+pub struct CodecError;
