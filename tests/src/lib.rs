@@ -22,4 +22,6 @@ pub mod obs;
 pub mod origin;
 pub mod playlist;
 pub mod publish;
+#[cfg(test)]
+mod tidy;
 pub mod wait;
