@@ -1,5 +1,7 @@
 //! From a publisher's bytes to parts: demultiplexer, timeline and packager behind one call.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::{
@@ -17,6 +19,58 @@ pub struct PackageConfig {
     pub segment_target: MediaTime,
     /// Segments are cut here even without a keyframe, so that `EXT-X-TARGETDURATION` holds (default 4 s).
     pub segment_max: MediaTime,
+}
+
+impl Default for PackageConfig {
+    fn default() -> Self {
+        Self {
+            part_target: MediaTime::from_ms(300),
+            segment_target: MediaTime::from_ms(2000),
+            segment_max: MediaTime::from_ms(4000),
+        }
+    }
+}
+
+/// What a publisher may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PipelineLimits {
+    /// Widest picture, pixels.
+    pub max_width: u32,
+    /// Highest picture, pixels. Pictures may also be turned: the limits hold for the longer and the shorter side.
+    pub max_height: u32,
+    /// How long to wait for a keyframe before the publisher is sent away.
+    pub keyframe_wait: Duration,
+}
+
+impl Default for PipelineLimits {
+    fn default() -> Self {
+        Self { max_width: 3840, max_height: 2160, keyframe_wait: Duration::from_secs(10) }
+    }
+}
+
+/// Counters of a pipeline since it began, for health reports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PipelineStats {
+    /// Video frames packaged.
+    pub video_frames: u64,
+    /// Audio frames packaged, without those that fill gaps.
+    pub audio_frames: u64,
+    /// Media bytes taken, both tracks, without container overhead.
+    pub media_bytes: u64,
+    /// Frames left out: before the first keyframe, without a place on the timeline.
+    pub dropped_frames: u64,
+    /// Silent audio frames put in where sound was missing.
+    pub filled_frames: u64,
+    /// Distance of the last two keyframes, milliseconds.
+    pub keyframe_interval_ms: Option<u32>,
+    /// How much later sound arrives than the picture it belongs to (negative: earlier), milliseconds, smoothed.
+    pub av_skew_ms: Option<i32>,
+    /// Frames per second × 1000, measured over the last seconds.
+    pub frame_rate_millis: Option<u32>,
+    /// Jumps of the publisher's clock.
+    pub clock_jumps: u64,
+    /// Reports of loss from the demultiplexer.
+    pub losses: u64,
 }
 
 /// Where a publisher's media goes on the broadcast's timeline.
@@ -37,6 +91,8 @@ pub struct Init {
     pub resolution: Option<(u32, u32)>,
     /// Frames per second × 1000, measured or as the parameter sets claim.
     pub frame_rate_millis: Option<u32>,
+    /// What the publisher said it would send, bits per second.
+    pub bitrate_bps: Option<u64>,
 }
 
 /// A partial segment: one `moof` + `mdat`.
@@ -142,7 +198,7 @@ pub struct Pipeline {}
 impl Pipeline {
     /// A pipeline for one publishing session.
     #[must_use]
-    pub fn new(_config: PackageConfig, _resume: Resume) -> Self {
+    pub fn new(_config: PackageConfig, _limits: PipelineLimits, _resume: Resume) -> Self {
         todo!()
     }
 
@@ -156,6 +212,12 @@ impl Pipeline {
 
     /// The next output; `None` until more is fed.
     pub fn poll(&mut self) -> Option<Output> {
+        todo!()
+    }
+
+    /// Counters so far.
+    #[must_use]
+    pub fn stats(&self) -> PipelineStats {
         todo!()
     }
 

@@ -88,6 +88,12 @@ impl Window {
         todo!()
     }
 
+    /// Panics with a description of the first invariant that does not hold; for tests and fuzzing.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        todo!()
+    }
+
     /// What readers see from now on.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -141,11 +147,44 @@ impl Snapshot {
         todo!()
     }
 
+    /// The last part that exists, as media sequence number and part number: what a rendition report says.
+    #[must_use]
+    pub fn last(&self) -> Option<(u64, u32)> {
+        todo!()
+    }
+
+    /// A delta update would leave out at least one segment.
+    #[must_use]
+    pub fn can_skip(&self) -> bool {
+        todo!()
+    }
+
+    /// The init segment in force, once there is one.
+    #[must_use]
+    pub fn latest_init(&self) -> Option<&Arc<Init>> {
+        todo!()
+    }
+
+    /// Bitrates that the multivariant playlist may state. Grows in coarse steps, and never shrinks in a broadcast.
+    #[must_use]
+    pub fn bandwidth(&self) -> Bandwidth {
+        todo!()
+    }
+
     /// No more will come.
     #[must_use]
     pub fn ended(&self) -> bool {
         todo!()
     }
+}
+
+/// Bitrates of a rendition, bits per second (rfc8216bis §4.4.6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bandwidth {
+    /// No segment so far needed more, with headroom for those to come.
+    pub peak_bps: u64,
+    /// Over all segments of the broadcast; `None` until the first is complete.
+    pub average_bps: Option<u64>,
 }
 
 /// What becomes of a blocking playlist reload.

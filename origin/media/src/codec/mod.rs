@@ -35,7 +35,29 @@ pub struct AudioConfig {
     pub frame_samples: u32,
 }
 
-/// A codec configuration cannot be read.
+/// A codec configuration cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the codec configuration cannot be read")]
-pub struct CodecError;
+pub enum CodecError {
+    /// It ends before it is complete.
+    #[error("{what} ends too early")]
+    Truncated {
+        /// Which structure.
+        what: &'static str,
+    },
+    /// A field has a value that it cannot have.
+    #[error("{what}: {field} is {value}")]
+    Invalid {
+        /// Which structure.
+        what: &'static str,
+        /// Which field of it.
+        field: &'static str,
+        /// What was found there.
+        value: u64,
+    },
+    /// Valid, but not something that Skylark carries.
+    #[error("{what} is not supported")]
+    Unsupported {
+        /// What was sent.
+        what: &'static str,
+    },
+}
