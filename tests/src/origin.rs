@@ -36,6 +36,7 @@ pub struct StreamKey {
 pub struct Origin {
     running: Running,
     folder: TempDir,
+    scheme: &'static str,
     /// Where it serves viewers.
     pub http: SocketAddr,
     /// Where RTMP publishers connect.
@@ -72,11 +73,24 @@ impl Origin {
     /// # Errors
     /// When it does not get ready.
     pub async fn with_config(toml: &str) -> Result<Self> {
+        Self::with_files(toml, &[]).await
+    }
+
+    /// A server with this TOML and further files, whose folder the TOML calls `@FOLDER@`.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn with_files(toml: &str, files: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("skylark-e2e-").tempdir()?;
-        fs::write(folder.path().join("skylark.toml"), toml)?;
+        for (name, content) in files {
+            fs::write(folder.path().join(name), content)?;
+        }
+        let here = folder.path().to_string_lossy().into_owned();
+        fs::write(folder.path().join("skylark.toml"), toml.replace("@FOLDER@", &here))?;
+        let scheme = if toml.contains("tls_cert") { "https" } else { "http" };
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let running = serve(folder.path(), any, any, any)?;
-        let mut origin = Self { running, folder, http: any, rtmp: any, srt: any, client: Http::default() };
+        let mut origin = Self { running, folder, scheme, http: any, rtmp: any, srt: any, client: Http::default() };
         origin.find_addresses().await?;
         origin.wait_until_ready().await?;
         Ok(origin)
@@ -105,9 +119,13 @@ impl Origin {
 
     async fn wait_until_ready(&mut self) -> Result<()> {
         let url = self.url("/readyz");
-        let client = self.client.clone();
         let ready = wait::until("/readyz answers 200", START_PATIENCE, async || {
-            client.get(&url).await.ok().filter(|answer| answer.status == 200)
+            let answered = match self.scheme {
+                // The client here does not speak TLS.
+                "https" => tokio::net::TcpStream::connect(self.http).await.is_ok(),
+                _ => self.client.get(&url).await.is_ok_and(|answer| answer.status == 200),
+            };
+            answered.then_some(())
         });
         ready.await.with_context(|| self.log_tail())?;
         Ok(())
@@ -122,7 +140,7 @@ impl Origin {
     /// The absolute URL of a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.http)
+        format!("{}://{}{path}", self.scheme, self.http)
     }
 
     /// The multivariant playlist of a stream.

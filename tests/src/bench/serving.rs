@@ -26,7 +26,7 @@ const CONNECTIONS: &str = "64";
 pub async fn measure(quick: bool) -> Result<Vec<Row>> {
     let seconds = if quick { 3 } else { 8 };
     let rounds = if quick { 1 } else { 3 };
-    let origin = Origin::with_config("reconnect_timeout = \"10m\"\n").await?;
+    let origin = Origin::with_config("[live]\nreconnect_timeout_s = 600\n").await?;
     let nginx = Nginx::start().await?;
     pin(origin.id())?;
     pin(nginx.id())?;

@@ -52,11 +52,11 @@ fn check_reports_on_this_machine() -> Result<()> {
 fn an_unknown_key_in_the_configuration_is_refused_by_name() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("skylark.toml");
-    std::fs::write(&file, "reconect_timeout = \"30s\"\n")?;
+    std::fs::write(&file, "[live]\nreconect_timeout_s = 30\n")?;
     let output = Command::new(origin::binary()?).args(["config", "print", "--config"]).arg(&file).output()?;
     ensure!(!output.status.success(), "a misspelt key is accepted");
     let text = String::from_utf8_lossy(&output.stderr);
-    ensure!(text.contains("reconect_timeout"), "the error names the key: {text}");
+    ensure!(text.contains("reconect_timeout_s"), "the error names the key: {text}");
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod command_line;
+mod https;
 mod keys;
 mod page;
 mod players;

@@ -72,7 +72,7 @@ async fn a_viewer_page_carries_on_when_the_publisher_returns() -> Result<()> {
 
 #[tokio::test]
 async fn a_publisher_who_stays_away_ends_the_stream() -> Result<()> {
-    let origin = Origin::with_config("reconnect_timeout = \"3s\"\n").await?;
+    let origin = Origin::with_config("[live]\nreconnect_timeout_s = 3\n").await?;
     let key = origin.create_key()?;
     let clip = Clip::default().file()?;
     let publisher = publish::ffmpeg_rtmp(&clip, &origin.rtmp_url(&key))?;

@@ -59,7 +59,8 @@ async fn srt_accepts_the_stream_ids_that_people_type() -> Result<()> {
 
 #[tokio::test]
 async fn srt_encrypted_plays_and_a_wrong_passphrase_is_refused() -> Result<()> {
-    let origin = Origin::with_config(&format!("[srt]\npassphrase = \"{PASSPHRASE}\"\n")).await?;
+    let origin =
+        Origin::with_files("[srt]\npassphrase_file = \"@FOLDER@/passphrase\"\n", &[("passphrase", PASSPHRASE)]).await?;
     let key = origin.create_key()?;
     let clip = Clip::default().file()?;
     let wrong = format!("{}&passphrase=not%20the%20passphrase&pbkeylen=16", origin.srt_url(&key));
