@@ -41,9 +41,9 @@ fn demux_in_pieces<'a>(demuxer: &mut Demuxer, pieces: impl IntoIterator<Item = &
     media
 }
 
-fn units(media: &[Media], track: Track) -> Vec<&Unit> {
-    let unit = |media| match media {
-        &Media::Unit(ref unit) if unit.track == track => Some(unit),
+fn units<'a>(media: &'a [Media], track: Track) -> Vec<&'a Unit> {
+    let unit = |media: &'a Media| match media {
+        Media::Unit(unit) if unit.track == track => Some(unit),
         _ => None,
     };
     media.iter().filter_map(unit).collect()
