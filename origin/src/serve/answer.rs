@@ -7,6 +7,16 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+/// Pages of all sites may play our streams, and measure how that goes.
+const OPEN_TO_ALL_SITES: [(&str, &str); 4] = [
+    ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", "Content-Length, Content-Range, Date, ETag"),
+    ("timing-allow-origin", "*"),
+    ("x-content-type-options", "nosniff"),
+];
+/// Seconds after which a player may ask again when the origin could not answer in time.
+const RETRY_AFTER_SECONDS: &str = "1";
+
 /// The request headers that bear on an answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Conditions<'a> {
@@ -70,6 +80,24 @@ impl fmt::Display for Cache {
     }
 }
 
+/// Which bytes of how many an answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ContentRange {
+    /// First and last byte; none when the range that was asked for cannot be satisfied.
+    pub(super) bytes: Option<(u64, u64)>,
+    /// Length of the whole.
+    pub(super) whole: u64,
+}
+
+impl fmt::Display for ContentRange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bytes {
+            Some((first, last)) => write!(formatter, "bytes {first}-{last}/{}", self.whole),
+            None => write!(formatter, "bytes */{}", self.whole),
+        }
+    }
+}
+
 /// The bytes of an answer: shared, never copied on their way to a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
@@ -80,12 +108,20 @@ pub(super) enum Content {
 }
 
 impl Content {
+    /// Nothing.
+    pub(super) const EMPTY: Self = Self::Whole(Bytes::new());
+
+    /// The pieces in their order.
+    pub(super) fn pieces(&self) -> &[Bytes] {
+        match self {
+            Self::Whole(bytes) => std::slice::from_ref(bytes),
+            Self::Pieces(pieces) => pieces,
+        }
+    }
+
     /// Length in bytes.
     pub(super) fn len(&self) -> u64 {
-        match self {
-            Self::Whole(bytes) => bytes.len() as u64,
-            Self::Pieces(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
-        }
+        self.pieces().iter().map(|piece| piece.len() as u64).sum()
     }
 
     /// The bytes in `range`, which lies within the content.
@@ -109,6 +145,28 @@ impl Content {
     }
 }
 
+/// A header's value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value {
+    Fixed(&'static str),
+    Number(u64),
+    Cache(Cache),
+    ETag(ETag),
+    Range(ContentRange),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(text) => formatter.write_str(text),
+            Self::Number(number) => number.fmt(formatter),
+            Self::Cache(cache) => cache.fmt(formatter),
+            Self::ETag(etag) => etag.fmt(formatter),
+            Self::Range(range) => range.fmt(formatter),
+        }
+    }
+}
+
 /// What is to be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -122,8 +180,8 @@ pub(super) struct Answer {
     pub(super) etag: Option<ETag>,
     /// Byte ranges can be asked for.
     pub(super) ranges: bool,
-    /// `Content-Range`: first and last byte (none: not satisfiable), and the whole length.
-    pub(super) content_range: Option<(Option<(u64, u64)>, u64)>,
+    /// `Content-Range`
+    pub(super) content_range: Option<ContentRange>,
     /// The body. For a 304 and for `HEAD` it is not sent.
     pub(super) content: Content,
 }
@@ -160,6 +218,31 @@ impl Answer {
         Self { ranges: true, ..self }
     }
 
+    /// Tells every header of the answer.
+    pub(super) fn headers(&self, mut add: impl FnMut(&'static str, Value)) {
+        for (name, value) in OPEN_TO_ALL_SITES {
+            add(name, Value::Fixed(value));
+        }
+        add("cache-control", Value::Cache(self.cache));
+        if let Some(etag) = self.etag {
+            add("etag", Value::ETag(etag));
+        }
+        if self.status == StatusCode::NOT_MODIFIED {
+            return;
+        }
+        add("content-type", Value::Fixed(self.content_type));
+        add("content-length", Value::Number(self.content.len()));
+        if self.ranges {
+            add("accept-ranges", Value::Fixed("bytes"));
+        }
+        if let Some(range) = self.content_range {
+            add("content-range", Value::Range(range));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            add("retry-after", Value::Fixed(RETRY_AFTER_SECONDS));
+        }
+    }
+
     /// Turns a 200 into the 304, 206 or 416 that the request's conditions make of it.
     pub(super) fn under(mut self, conditions: &Conditions<'_>) -> Self {
         let (StatusCode::OK, Some(etag)) = (self.status, self.etag) else { return self };
@@ -173,12 +256,12 @@ impl Answer {
             Wanted::Whole => self,
             Wanted::Range(range) => {
                 self.status = StatusCode::PARTIAL_CONTENT;
-                self.content_range = Some((Some((range.start, range.end - 1)), whole));
+                self.content_range = Some(ContentRange { bytes: Some((range.start, range.end - 1)), whole });
                 self.content = self.content.slice(&range);
                 self
             }
             Wanted::Unsatisfiable => Self {
-                content_range: Some((None, whole)),
+                content_range: Some(ContentRange { bytes: None, whole }),
                 ..Self::refusal(StatusCode::RANGE_NOT_SATISFIABLE, Cache::No, "no such bytes")
             },
         }
@@ -244,7 +327,7 @@ mod tests {
         ] {
             let answer = pieces().under(&Conditions { range: Some(range), ..Conditions::default() });
             assert_eq!(answer.status, StatusCode::PARTIAL_CONTENT, "{range}");
-            assert_eq!(answer.content_range, Some((Some((first, last)), 10)), "{range}");
+            assert_eq!(answer.content_range, Some(ContentRange { bytes: Some((first, last)), whole: 10 }), "{range}");
             assert_eq!(bytes_of(&answer), bytes.as_bytes(), "{range}");
         }
     }
@@ -254,7 +337,7 @@ mod tests {
         for range in ["bytes=10-", "bytes=10-12", "bytes=-0"] {
             let answer = pieces().under(&Conditions { range: Some(range), ..Conditions::default() });
             assert_eq!(answer.status, StatusCode::RANGE_NOT_SATISFIABLE, "{range}");
-            assert_eq!(answer.content_range, Some((None, 10)));
+            assert_eq!(answer.content_range, Some(ContentRange { bytes: None, whole: 10 }));
         }
         for range in ["bytes=5-2", "bytes=a-b", "bytes=0-1,3-4", "lines=1-2", "bytes", "bytes=-", "bytes=+1-2"] {
             let answer = pieces().under(&Conditions { range: Some(range), ..Conditions::default() });

@@ -5,22 +5,11 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::http::{
-    HeaderName, HeaderValue, Response, StatusCode,
-    header::{
-        ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_LENGTH,
-        CONTENT_RANGE, CONTENT_TYPE, ETAG, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
-    },
-};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::answer::{Answer, Content};
-
-/// What a script of another site may read besides the safelisted headers.
-pub(super) const EXPOSED_HEADERS: &str = "Content-Length, Content-Range, Date, ETag";
-/// Seconds after which a player may ask again when the origin could not answer in time.
-pub(super) const RETRY_AFTER_SECONDS: u32 = 1;
+use super::answer::{Answer, Content, Value};
 
 /// A response body.
 #[derive(Debug)]
@@ -79,45 +68,19 @@ impl http_body::Body for Body {
 impl Answer {
     /// As hyper sends it; without the body if only the head was asked for.
     pub(super) fn into_response(self, head_only: bool) -> Response<Body> {
-        let mut response = Response::new(Body::Whole(Bytes::new()));
+        let mut response = Response::new(Body::from(Content::EMPTY));
         *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.reserve(10);
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
-        headers.insert(HeaderName::from_static("timing-allow-origin"), HeaderValue::from_static("*"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(CACHE_CONTROL, text(&self.cache));
-        if let Some(etag) = &self.etag {
-            headers.insert(ETAG, text(etag));
-        }
-        if self.status == StatusCode::NOT_MODIFIED {
-            return response;
-        }
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(self.content.len()));
-        if self.ranges {
-            headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        }
-        if let Some((range, whole)) = self.content_range {
-            let value = match range {
-                Some((first, last)) => format!("bytes {first}-{last}/{whole}"),
-                None => format!("bytes */{whole}"),
+        self.headers(|name, value| {
+            let value = match value {
+                Value::Fixed(text) => HeaderValue::from_static(text),
+                value => HeaderValue::from_maybe_shared(Bytes::from(value.to_string()))
+                    .expect("numbers, tags, ranges and cache rules are visible ASCII"),
             };
-            headers.insert(CONTENT_RANGE, text(&value));
-        }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
-        }
-        if !head_only {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        });
+        if !head_only && self.status != StatusCode::NOT_MODIFIED {
             *response.body_mut() = self.content.into();
         }
         response
     }
-}
-
-/// A header value of our own making.
-fn text(value: &impl ToString) -> HeaderValue {
-    HeaderValue::from_maybe_shared(Bytes::from(value.to_string()))
-        .expect("our cache rules, tags and ranges are visible ASCII")
 }

@@ -12,6 +12,7 @@ use super::{
     answer::{Answer, Cache, Content, ETag},
     directives::Directives,
     path::{File, LivePath},
+    patience::{Impatient, Patience},
 };
 use crate::live::{Live, Published, Rendition};
 
@@ -30,7 +31,7 @@ const PLAYLIST_SECONDS: u32 = 1;
 const MISSING_SECONDS: u32 = 1;
 
 /// Answers a `GET` of `/live/{path}`; holds it until what it asks for exists, if it soon will.
-pub(super) async fn answer(live: &Live, path: &str, query: Option<&str>) -> Answer {
+pub(super) async fn answer(live: &Live, path: &str, query: Option<&str>, patience: &mut Patience) -> Answer {
     match LivePath::parse(path) {
         None => missing("no such file"),
         Some(LivePath::Multivariant { stream }) => multivariant(live, stream),
@@ -40,10 +41,10 @@ pub(super) async fn answer(live: &Live, path: &str, query: Option<&str>) -> Answ
                 return missing("no such broadcast");
             };
             match file {
-                File::Playlist => playlist(&rendition, query.unwrap_or_default()).await,
+                File::Playlist => playlist(&rendition, query.unwrap_or_default(), patience).await,
                 File::Init(number) => init(&rendition, number),
-                File::Segment(msn) => segment(&rendition, msn).await,
-                File::Part(msn, part) => self::part(&rendition, msn, part).await,
+                File::Segment(msn) => segment(&rendition, msn, patience).await,
+                File::Part(msn, part) => self::part(&rendition, msn, part, patience).await,
             }
         }
     }
@@ -61,7 +62,7 @@ fn multivariant(live: &Live, stream: &str) -> Answer {
     Answer::found(PLAYLIST_TYPE, Cache::Seconds(PLAYLIST_SECONDS), etag, Content::Whole(text))
 }
 
-async fn playlist(rendition: &Rendition, query: &str) -> Answer {
+async fn playlist(rendition: &Rendition, query: &str, patience: &mut Patience) -> Answer {
     let directives = match Directives::parse(query) {
         Ok(directives) => directives,
         Err(error) => return Answer::refusal(StatusCode::BAD_REQUEST, Cache::No, error),
@@ -69,21 +70,21 @@ async fn playlist(rendition: &Rendition, query: &str) -> Answer {
     let Some(msn) = directives.msn else {
         return listed(&rendition.published(), directives.skip, Cache::Seconds(PLAYLIST_SECONDS));
     };
-    let held = hold(rendition, |published| match published.snapshot.reload(msn, directives.part) {
+    let held = hold(rendition, patience, |published| match published.snapshot.reload(msn, directives.part) {
         Reload::Ready => Some(true),
         Reload::TooFar => Some(false),
         Reload::Wait => None,
     })
     .await;
     match held {
-        Some((published, true)) => {
+        Ok((published, true)) => {
             let seconds = HELD_PLAYLIST_TARGET_DURATIONS * published.snapshot.target_duration();
             listed(&published, directives.skip, Cache::Seconds(seconds))
         }
-        Some((_, false)) => {
+        Ok((_, false)) => {
             Answer::refusal(StatusCode::BAD_REQUEST, Cache::No, "_HLS_msn or _HLS_part is too far in the future")
         }
-        None => late(),
+        Err(impatient) => late(impatient),
     }
 }
 
@@ -94,12 +95,12 @@ fn listed(published: &Published, skip: bool, cache: Cache) -> Answer {
     Answer::found(PLAYLIST_TYPE, cache, etag, Content::Whole(text.clone()))
 }
 
-async fn part(rendition: &Rendition, msn: u64, part: u32) -> Answer {
-    media(rendition, |published| published.snapshot.part(msn, part), Content::Whole).await
+async fn part(rendition: &Rendition, msn: u64, part: u32, patience: &mut Patience) -> Answer {
+    media(rendition, patience, |published| published.snapshot.part(msn, part), Content::Whole).await
 }
 
-async fn segment(rendition: &Rendition, msn: u64) -> Answer {
-    media(rendition, |published| published.snapshot.segment(msn), Content::Pieces).await
+async fn segment(rendition: &Rendition, msn: u64, patience: &mut Patience) -> Answer {
+    media(rendition, patience, |published| published.snapshot.segment(msn), Content::Pieces).await
 }
 
 fn init(rendition: &Rendition, number: u32) -> Answer {
@@ -112,19 +113,20 @@ fn init(rendition: &Rendition, number: u32) -> Answer {
 /// Media that may still have to be waited for, as a hinted part has to.
 async fn media<T>(
     rendition: &Rendition,
+    patience: &mut Patience,
     find: impl Fn(&Published) -> Lookup<T>,
     content: impl FnOnce(T) -> Content,
 ) -> Answer {
-    let held = hold(rendition, |published| match find(published) {
+    let held = hold(rendition, patience, |published| match find(published) {
         Lookup::Here(found) => Some(Some(found)),
         Lookup::Gone => Some(None),
         Lookup::Wait => None,
     })
     .await;
     match held {
-        Some((_, Some(found))) => immutable(content(found)),
-        Some((_, None)) => missing("no longer, or never, in this playlist"),
-        None => late(),
+        Ok((_, Some(found))) => immutable(content(found)),
+        Ok((_, None)) => missing("no longer, or never, in this playlist"),
+        Err(impatient) => late(impatient),
     }
 }
 
@@ -134,11 +136,15 @@ fn immutable(content: Content) -> Answer {
     Answer::found(MEDIA_TYPE, Cache::Immutable, etag, content).with_ranges()
 }
 
-/// Waits until `find` answers for what is published; `None` when that takes too long.
-async fn hold<T>(rendition: &Rendition, find: impl Fn(&Published) -> Option<T>) -> Option<(Arc<Published>, T)> {
+/// Waits until `find` answers for what is published.
+async fn hold<T>(
+    rendition: &Rendition,
+    patience: &mut Patience,
+    find: impl Fn(&Published) -> Option<T>,
+) -> Result<(Arc<Published>, T), Impatient> {
     let published = rendition.published();
     if let Some(found) = find(&published) {
-        return Some((published, found));
+        return Ok((published, found));
     }
     let limit = Duration::from_secs(u64::from(HOLD_TARGET_DURATIONS * published.snapshot.target_duration()));
     let mut changes = rendition.subscribe();
@@ -151,13 +157,17 @@ async fn hold<T>(rendition: &Rendition, find: impl Fn(&Published) -> Option<T>) 
             changes.changed().await.ok()?;
         }
     };
-    tokio::time::timeout(limit.min(HOLD_MAX), wait).await.ok().flatten()
+    patience.wait(limit.min(HOLD_MAX), wait).await?.ok_or(Impatient::TooLong)
 }
 
 fn missing(reason: &str) -> Answer {
     Answer::refusal(StatusCode::NOT_FOUND, Cache::Seconds(MISSING_SECONDS), reason)
 }
 
-fn late() -> Answer {
-    Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, Cache::No, "nothing new came in time: ask again")
+fn late(impatient: Impatient) -> Answer {
+    let reason = match impatient {
+        Impatient::TooLong => "nothing new came in time: ask again",
+        Impatient::Stopping => "this origin is about to stop",
+    };
+    Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, Cache::No, reason)
 }

@@ -15,6 +15,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
+    http1::{self, End},
+    patience::Patience,
     service::Service,
     stall::{Unstalled, WRITE_STALL_LIMIT},
     tls::{Certificate, TlsError, TlsFiles},
@@ -23,15 +25,18 @@ use super::{
 /// Default of [`HttpConfig::max_connections`].
 pub const MAX_CONNECTIONS: usize = 16_384;
 /// A request's head has to be complete after so long; also how long a connection may idle between requests.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// A whole response has to be taken by its reader within so long: nobody can watch slower than this, and it would keep
+/// media in memory that is long out of the window.
+pub(super) const RESPONSE_LIMIT: Duration = Duration::from_secs(30);
 /// The TLS handshake has to be complete after so long.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What requests in progress get after a stop before their connections are closed.
 const GRACE: Duration = Duration::from_secs(5);
 /// Largest head of a request, bytes.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
+pub(super) const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Most header fields of a request.
-const MAX_HEADER_FIELDS: usize = 64;
+pub(super) const MAX_HEADER_FIELDS: usize = 64;
 /// Most requests at once on one HTTP/2 connection.
 const MAX_HTTP2_STREAMS: u32 = 64;
 /// Most bytes of a response that HTTP/2 keeps for one stream while the viewer does not take them.
@@ -168,19 +173,34 @@ impl Connection {
     async fn serve(self, stream: TcpStream, tls: Option<TlsAcceptor>, slot: OwnedSemaphorePermit) {
         // A response is written as a whole: waiting for more to send would only delay its end.
         _ = stream.set_nodelay(true);
-        let stream = Unstalled::new(stream, WRITE_STALL_LIMIT);
         match tls {
-            None => self.speak(stream).await,
-            Some(acceptor) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => self.speak(stream).await,
-                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                Err(_) => tracing::debug!("TLS handshake timed out"),
-            },
+            None => self.serve_plain(stream).await,
+            Some(acceptor) => {
+                let stream = Unstalled::new(stream, Vec::new(), WRITE_STALL_LIMIT);
+                match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => self.speak(stream).await,
+                    Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                    Err(_) => tracing::debug!("TLS handshake timed out"),
+                }
+            }
         }
         drop(slot);
     }
 
-    async fn speak(mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn serve_plain(self, stream: TcpStream) {
+        let mut patience = Patience::new(self.stop.clone());
+        match http1::serve(stream, &self.service, &mut patience).await {
+            Ok(End::Closed) => {}
+            Ok(End::HandOver(stream, unread)) => {
+                // Boxed: rare, and large beside what every viewer's connection needs.
+                Box::pin(self.speak(Unstalled::new(stream, unread, WRITE_STALL_LIMIT))).await;
+            }
+            Err(error) => tracing::debug!(%error, "connection ended"),
+        }
+    }
+
+    /// Whatever the peer speaks of HTTP/1.1 and HTTP/2.
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -188,7 +208,6 @@ impl Connection {
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(MAX_HEAD_BYTES)
             .max_headers(MAX_HEADER_FIELDS)
-            .pipeline_flush(true)
             .http2()
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
@@ -196,13 +215,17 @@ impl Connection {
             .max_send_buf_size(MAX_HTTP2_SEND_BUFFER)
             .keep_alive_interval(HTTP2_PING_INTERVAL);
         let service = service_fn(|request| {
-            let service = self.service.clone();
-            async move { Ok::<_, std::convert::Infallible>(service.call(request).await) }
+            let (service, stop) = (self.service.clone(), self.stop.clone());
+            async move {
+                let mut patience = Patience::new(stop);
+                Ok::<_, std::convert::Infallible>(service.call(request, &mut patience).await)
+            }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
+        let mut stop = self.stop.clone();
         let stopped = async {
-            _ = self.stop.wait_for(|stop| *stop).await;
+            _ = stop.wait_for(|stop| *stop).await;
         };
         let ended = tokio::select! {
             outcome = connection.as_mut() => Some(outcome),

@@ -5,21 +5,27 @@
 //! | module | what |
 //! |---|---|
 //! | `listener` | the port: connections, TLS, time-outs, a graceful end |
+//! | `http1` | HTTP/1.1 for viewers; hyper does HTTP/2, bodies, and everything under TLS |
 //! | `service` | one request → one response |
 //! | `hls` | `/live/…`: playlists (held until they have what is asked for), parts, segments, init segments |
 //! | `directives`, `path` | what a player's URL means (draft-pantos-hls-rfc8216bis §6.2.5) |
 //! | `answer`, `body` | conditions, ranges, caching (RFC 9110, 9111); the bytes |
 //! | `api` | `/api/v1/…`, `/healthz`, `/readyz`, `/metrics` |
 //! | `site` | `/`, `/s/{id}`, `/assets/…` |
-//! | `tls`, `stall` | certificates and their renewal; viewers who stop reading |
+//! | `patience`, `stall` | time limits: of every wait, of viewers who stop reading |
+//! | `tls` | certificates and their renewal |
+//! | `date` | the `Date` header |
 
 mod answer;
 mod api;
 mod body;
+mod date;
 mod directives;
 mod hls;
+mod http1;
 mod listener;
 mod path;
+mod patience;
 mod service;
 mod site;
 mod stall;

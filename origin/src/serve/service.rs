@@ -15,6 +15,7 @@ use super::{
     api,
     body::Body,
     hls,
+    patience::Patience,
 };
 use crate::live::Live;
 
@@ -40,21 +41,15 @@ impl Service {
     }
 
     /// Answers one request, of any HTTP version.
-    pub(super) async fn call<B>(&self, request: Request<B>) -> Response<Body>
+    pub(super) async fn call<B>(&self, request: Request<B>, patience: &mut Patience) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        if *request.method() == Method::OPTIONS {
-            return preflight();
-        }
-        let Some(path) = request.uri().path().strip_prefix("/live/") else {
-            return self.route(request.map(axum::body::Body::new)).await;
-        };
-        let head_only = match *request.method() {
-            Method::GET => false,
-            Method::HEAD => true,
-            _ => return not_allowed(),
+        let (path, head_only) = match (request.uri().path().strip_prefix("/live/"), request.method()) {
+            (Some(path), &Method::GET) => (path, false),
+            (Some(path), &Method::HEAD) => (path, true),
+            _ => return self.route(request.map(axum::body::Body::new)).await,
         };
         let headers = request.headers();
         let conditions = Conditions {
@@ -62,11 +57,23 @@ impl Service {
             range: text(headers, &header::RANGE),
             if_range: text(headers, &header::IF_RANGE),
         };
-        let answer = hls::answer(&self.live, path, request.uri().query()).await;
+        let answer = self.media(path, request.uri().query(), patience).await;
         answer.under(&conditions).into_response(head_only)
     }
 
-    async fn route(&self, request: Request<axum::body::Body>) -> Response<Body> {
+    /// Answers for what is below `/live/`, in patience.
+    pub(super) async fn media(&self, path: &str, query: Option<&str>, patience: &mut Patience) -> Answer {
+        hls::answer(&self.live, path, query, patience).await
+    }
+
+    /// Answers for everything else.
+    pub(super) async fn route(&self, request: Request<axum::body::Body>) -> Response<Body> {
+        if *request.method() == Method::OPTIONS {
+            return preflight();
+        }
+        if request.uri().path().starts_with("/live/") {
+            return not_allowed();
+        }
         match self.router.clone().oneshot(request).await {
             Ok(response) => response.map(Body::Other),
             Err(never) => match never {},

@@ -1,12 +1,14 @@
 //! A connection that may not stall: whoever stops reading costs only themselves, and not for long.
 
 use std::{
+    future::Future,
     io,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep},
@@ -19,6 +21,8 @@ pub(super) const WRITE_STALL_LIMIT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct Unstalled<S> {
     stream: S,
+    /// Read from the stream already, and to be read again.
+    unread: Bytes,
     limit: Duration,
     /// Set while a write waits; kept for the next one.
     timer: Option<Pin<Box<Sleep>>>,
@@ -26,8 +30,9 @@ pub(super) struct Unstalled<S> {
 }
 
 impl<S> Unstalled<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, timer: None, waiting: false }
+    /// `unread` was read from `stream` already, and is read again first.
+    pub(super) fn new(stream: S, unread: Vec<u8>, limit: Duration) -> Self {
+        Self { stream, unread: unread.into(), limit, timer: None, waiting: false }
     }
 
     fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -48,7 +53,13 @@ impl<S> Unstalled<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Unstalled<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, into)
+        let this = self.get_mut();
+        if this.unread.is_empty() {
+            return Pin::new(&mut this.stream).poll_read(context, into);
+        }
+        let length = this.unread.len().min(into.remaining());
+        into.put_slice(&this.unread.split_to(length));
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -89,6 +89,13 @@ struct Seen {
     errors: Vec<String>,
 }
 
+impl Seen {
+    /// Starts counting anew; a viewer who already failed stays counted.
+    fn forget_ramp(&mut self) {
+        *self = Self { errors: std::mem::take(&mut self.errors), ..Self::default() };
+    }
+}
+
 /// Runs the load on this thread.
 ///
 /// # Errors
@@ -116,7 +123,7 @@ async fn measure(load: &Load) -> Result<Report> {
         .collect();
     // The last to come have to catch up before they count.
     tokio::time::sleep(load.ramp + Duration::from_secs(2)).await;
-    *seen.borrow_mut() = Seen { errors: std::mem::take(&mut seen.borrow_mut().errors), ..Seen::default() };
+    seen.borrow_mut().forget_ramp();
     let (began, own_cpu) = (Instant::now(), cpu_time(std::process::id())?);
     let origin_cpu = load.origin_pid.map(cpu_time).transpose()?;
     tokio::time::sleep(load.measured).await;
