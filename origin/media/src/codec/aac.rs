@@ -10,14 +10,6 @@ pub fn parse_asc(_asc: &[u8]) -> Result<AudioConfig, CodecError> {
     todo!()
 }
 
-/// Builds the configuration that an ADTS header (7 bytes or more, from its sync word on) describes.
-///
-/// # Errors
-/// When it is cut off, has no sync word or reserved values.
-pub fn config_from_adts(_header: &[u8]) -> Result<AudioConfig, CodecError> {
-    todo!()
-}
-
 /// The configuration that an ADTS frame's header says.
 ///
 /// # Errors
@@ -25,17 +17,17 @@ pub fn config_from_adts(_header: &[u8]) -> Result<AudioConfig, CodecError> {
 pub fn config_from_adts(frame: &[u8]) -> Result<AudioConfig, CodecError> {
     const RATES: [u32; 13] =
         [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
-    let &[_, _, profile, channels, ..] = frame else { return Err(CodecError) };
+    let &[_, _, profile, channels, ..] = frame else { return Err(CodecError::Truncated { what: "ADTS header" }) };
     let index = profile >> 2 & 0xF;
     let channels = (profile & 1) << 2 | channels >> 6;
     let object = (profile >> 6) + 1;
     if channels == 0 {
-        return Err(CodecError);
+        return Err(CodecError::Truncated { what: "ADTS header" });
     }
     Ok(AudioConfig {
         asc: vec![object << 3 | index >> 1, (index & 1) << 7 | channels << 3].into(),
         codec: format!("mp4a.40.{object}"),
-        sample_rate: *RATES.get(usize::from(index)).ok_or(CodecError)?,
+        sample_rate: *RATES.get(usize::from(index)).ok_or(CodecError::Truncated { what: "ADTS header" })?,
         channels: if channels == 7 { 8 } else { channels },
         frame_samples: 1024,
     })

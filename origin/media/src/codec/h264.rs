@@ -19,15 +19,6 @@ pub fn nal_length_size(_record: &[u8]) -> Result<usize, CodecError> {
     todo!()
 }
 
-/// Builds a configuration from parameter sets found in the stream: NAL units with their header byte, without start
-/// codes or lengths.
-///
-/// # Errors
-/// When a set is missing, too long, or cannot be parsed.
-pub fn config_from_parameter_sets(_sps: &[&[u8]], _pps: &[&[u8]]) -> Result<VideoConfig, CodecError> {
-    todo!()
-}
-
 /// The configuration that parameter sets (NAL units with their header byte) say.
 ///
 /// # Errors
