@@ -10,7 +10,7 @@ pub mod srt;
 
 use std::{fmt, future::Future, time::Duration};
 
-use skylark_media::pipeline::{Input, Pipeline, PipelineError};
+use skylark_media::pipeline::{Input, Pipeline, PipelineError, PipelineLimits};
 
 use crate::live::{Publisher, Stop};
 
@@ -117,7 +117,7 @@ impl Ingest {
             None if matches!(input, Input::Tick) => return Ok(()),
             none => {
                 let (config, resume) = self.publisher.begin().await?;
-                none.insert(Pipeline::new(config, resume))
+                none.insert(Pipeline::new(config, PipelineLimits::default(), resume))
             }
         };
         let fed = pipeline.feed(now, input);
