@@ -1,11 +1,30 @@
-//! The origin server.
+//! The origin server: takes publishers by RTMP and SRT, packages what they send, serves it as low-latency HLS.
+//!
+//! | room | what |
+//! |---|---|
+//! | [`ingest`] | RTMP and SRT publishers |
+//! | [`live`] | the streams: who publishes, what viewers can be given |
+//! | [`store`] | the live window on disk, for restarts |
+//! | [`serve`], [`site`] | HTTP: media, API, viewer site |
+//! | [`db`], [`secret`] | streams and their keys |
+//! | [`config`], [`cli`], [`check`], [`folder`], [`process`] | how it is started |
+//! | `health`, `metrics` | what is measured |
+//! | [`clock`] | the time |
 
+pub mod check;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod db;
+pub mod folder;
 pub mod ingest;
 pub mod live;
+pub mod process;
 mod random;
 pub mod secret;
 pub mod serve;
 pub mod site;
+mod start;
 pub mod store;
+
+pub use start::{Handle, StartError, start};

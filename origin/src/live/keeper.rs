@@ -65,10 +65,12 @@ impl Live {
     /// Makes time pass until `stop` becomes true; then every session is told to end.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(TICK);
+        let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
+        tokio::pin!(stopped);
         loop {
             tokio::select! {
                 _ = ticks.tick() => self.tick().await,
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = &mut stopped => break,
             }
         }
         self.stopping.send_replace(true);

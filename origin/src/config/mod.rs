@@ -1,0 +1,252 @@
+//! The configuration: defaults, overridden by a TOML file, by environment variables, by flags. Reading it is pure:
+//! text in, value out.
+//!
+//! | module | what |
+//! |---|---|
+//! | `addr` | addresses to listen on, as people write them |
+//! | `sources` | a file's text and the environment, merged; errors that say where |
+//! | `limits` | what values are allowed |
+
+mod addr;
+mod limits;
+mod sources;
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+pub use addr::ListenAddr;
+pub use limits::OutOfRange;
+pub use sources::{ConfigError, ENV_PREFIX, parse};
+
+/// Everything that can be set. What holds a secret is a path to a file that does.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Serving viewers.
+    pub http: Http,
+    /// RTMP publishers.
+    pub rtmp: Rtmp,
+    /// SRT publishers.
+    pub srt: Srt,
+    /// Packaging.
+    pub hls: Hls,
+    /// Streams and their publishers.
+    pub live: LiveSection,
+    /// What a publisher may send.
+    pub limits: Limits,
+    /// Media on disk.
+    pub store: StoreSection,
+    /// The log.
+    pub log: Log,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Address to serve viewers on.
+    pub addr: ListenAddr,
+    /// How viewers reach this server, if not by `addr`: `https://live.example.org`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// Certificate chain (PEM): with it and `tls_key`, HTTPS is spoken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+    /// Viewers' connections at once.
+    pub max_connections: usize,
+}
+
+/// `[rtmp]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rtmp {
+    /// Address to take publishers on.
+    pub addr: ListenAddr,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Time from the connection to `publish`, seconds.
+    pub handshake_timeout_s: u64,
+    /// A connection that sends nothing for so long is closed, seconds.
+    pub idle_timeout_s: u64,
+}
+
+/// `[srt]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Srt {
+    /// Address to take publishers on.
+    pub addr: ListenAddr,
+    /// File with the passphrase of all callers whose key has none of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Least latency, milliseconds; a caller who asks for more gets it.
+    pub latency_ms: u64,
+    /// Sessions at once.
+    pub max_sessions: usize,
+    /// Handshakes in progress at once.
+    pub max_pending: usize,
+    /// Time for a handshake, seconds.
+    pub handshake_timeout_s: u64,
+    /// A session that sends nothing for so long is closed, seconds.
+    pub idle_timeout_s: u64,
+}
+
+/// `[hls]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hls {
+    /// Longest part, milliseconds.
+    pub part_ms: u64,
+    /// Aimed length of a segment, milliseconds.
+    pub segment_ms: u64,
+    /// Length of what viewers can seek in, seconds.
+    pub window_s: u64,
+}
+
+/// `[live]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LiveSection {
+    /// How long a broadcast waits for its publisher's return, seconds.
+    pub reconnect_timeout_s: u64,
+    /// How long an ended broadcast can still be played, seconds.
+    pub ended_retention_s: u64,
+    /// Publishers at once.
+    pub max_publishers: usize,
+    /// Streams at once, whether live or not.
+    pub max_streams: usize,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Most that a publisher may send over ten seconds, kilobits per second.
+    pub bitrate_kbps: u64,
+    /// Widest picture, pixels.
+    pub width: u32,
+    /// Highest picture, pixels.
+    pub height: u32,
+    /// A publisher from whom no media comes for so long is closed, seconds.
+    pub media_timeout_s: u64,
+    /// A publisher who sends no keyframe for so long is closed, seconds.
+    pub keyframe_timeout_s: u64,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSection {
+    /// Keep the live window on disk, too, so that a restarted server carries on.
+    pub write_behind: bool,
+    /// Most media that waits to be written, MiB; beyond it the disk's copy is given up, never the viewers'.
+    pub queue_mib: usize,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `text` or `json`
+    pub format: LogFormat,
+    /// Least level: `error`, `warn`, `info`, `debug`, `trace`, or `module=level` pairs. `RUST_LOG` wins.
+    pub level: String,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        let max_connections = crate::serve::MAX_CONNECTIONS;
+        Self { addr: ListenAddr::any(8080), public_url: None, tls_cert: None, tls_key: None, max_connections }
+    }
+}
+
+impl Default for Rtmp {
+    fn default() -> Self {
+        Self { addr: ListenAddr::any(1935), max_connections: 1000, handshake_timeout_s: 10, idle_timeout_s: 30 }
+    }
+}
+
+impl Default for Srt {
+    fn default() -> Self {
+        Self {
+            addr: ListenAddr::any(10080),
+            passphrase_file: None,
+            latency_ms: 120,
+            max_sessions: 1000,
+            max_pending: 256,
+            handshake_timeout_s: 5,
+            idle_timeout_s: 5,
+        }
+    }
+}
+
+impl Default for Hls {
+    fn default() -> Self {
+        Self { part_ms: 300, segment_ms: 2000, window_s: 30 }
+    }
+}
+
+impl Default for LiveSection {
+    fn default() -> Self {
+        Self { reconnect_timeout_s: 30, ended_retention_s: 120, max_publishers: 100, max_streams: 10_000 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bitrate_kbps: 50_000, width: 3840, height: 2160, media_timeout_s: 15, keyframe_timeout_s: 20 }
+    }
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self { write_behind: true, queue_mib: 64 }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: "info".into() }
+    }
+}
+
+impl Config {
+    /// As `config print` shows it: what [`parse`] reads back to the same value.
+    ///
+    /// # Errors
+    /// When a value has no TOML form (a path that is not UTF-8).
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// What the streams' room takes from it.
+    #[must_use]
+    pub fn live_config(&self) -> crate::live::LiveConfig {
+        crate::live::LiveConfig {
+            part: Duration::from_millis(self.hls.part_ms),
+            segment: Duration::from_millis(self.hls.segment_ms),
+            window: Duration::from_secs(self.hls.window_s),
+            reconnect_timeout: Duration::from_secs(self.live.reconnect_timeout_s),
+            ended_retention: Duration::from_secs(self.live.ended_retention_s),
+            max_publishers: self.live.max_publishers,
+            ..Default::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Wires the rooms together, and takes them apart in the right order.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    config::Config,
+    db::{Db, DbError},
+    folder::{self, FolderError},
+    ingest::{rtmp, srt},
+    live::Live,
+    secret::Passphrase,
+    serve::{self, HttpConfig, HttpError, Probe, Rooms, Service, TlsFiles},
+    store::Store,
+};
+
+/// What publishers' sessions get after a stop to hand over what they have.
+const INGEST_GRACE: Duration = Duration::from_secs(3);
+
+/// The server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// HTTP cannot be served.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A publisher's port cannot be opened.
+    #[error("cannot listen on {addr} for {protocol}: {source}")]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// RTMP or SRT.
+        protocol: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The passphrase file cannot be used.
+    #[error("srt.passphrase_file: {path}: {reason}", path = path.display())]
+    Passphrase {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Handle {
+    /// Where viewers are served.
+    pub http: SocketAddr,
+    /// Where RTMP publishers are taken.
+    pub rtmp: SocketAddr,
+    /// Where SRT publishers are taken.
+    pub srt: SocketAddr,
+    live: Arc<Live>,
+    db: Db,
+    stop_ingest: watch::Sender<bool>,
+    ingest: Vec<JoinHandle<()>>,
+    stop_http: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    _lock: folder::Lock,
+}
+
+/// Starts the server; returns when it takes publishers and serves viewers.
+///
+/// # Errors
+/// When it cannot.
+pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
+    folder::create(data)?;
+    let lock = folder::lock(data)?;
+    let db = Db::open(data).await?;
+    let http = serve::Server::bind(http_config(config))?;
+    let rtmp_config = rtmp_config(config);
+    let rtmp_addr = rtmp_config.addr;
+    let bind = |addr, protocol| move |source| StartError::Bind { addr, protocol, source };
+    let rtmp = rtmp::Server::bind(rtmp_config).await.map_err(bind(rtmp_addr, "RTMP"))?;
+    let srt_config = srt_config(config)?;
+    let srt_addr = srt_config.addr;
+    let srt = srt::Server::bind(srt_config).await.map_err(bind(srt_addr, "SRT"))?;
+    let live = Live::new(config.live_config(), Store::memory(), db.clone());
+    let (stop_ingest, ingest_stop) = watch::channel(false);
+    let (stop_http, http_stop) = watch::channel(false);
+    let addrs = (http.local_addr(), rtmp.local_addr(), srt.local_addr());
+    let rooms = Rooms { live: Arc::clone(&live), probes: probes(&db), metrics: Arc::new(String::new) };
+    let ingest = vec![
+        tokio::spawn(Arc::clone(&live).run(ingest_stop.clone())),
+        tokio::spawn(rtmp.run(Arc::clone(&live), ingest_stop.clone())),
+        tokio::spawn(srt.run(Arc::clone(&live), ingest_stop)),
+    ];
+    let serving = tokio::spawn(http.run(Service::new(rooms), http_stop));
+    let (http, rtmp, srt) = addrs;
+    // Scripts read the addresses from this line.
+    tracing::info!(%http, %rtmp, %srt, "listening");
+    Ok(Handle { http, rtmp, srt, live, db, stop_ingest, ingest, stop_http, serving, _lock: lock })
+}
+
+impl Handle {
+    /// The streams.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Stops in peace: publishers hand over what they have, viewers get it, and everything that waits is written. The
+    /// broadcasts are not ended: they wait for their publishers' return after the next start.
+    pub async fn stop(self) {
+        self.stop_ingest.send_replace(true);
+        for room in self.ingest {
+            if tokio::time::timeout(INGEST_GRACE, room).await.is_err() {
+                tracing::warn!("publishers' sessions did not end in time");
+            }
+        }
+        self.stop_http.send_replace(true);
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "serving ended badly");
+        }
+        self.db.close().await;
+    }
+}
+
+fn http_config(config: &Config) -> HttpConfig {
+    let http = &config.http;
+    let tls = http.tls_cert.clone().zip(http.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key });
+    HttpConfig { addr: http.addr.to_socket_addr(), tls, max_connections: http.max_connections }
+}
+
+fn rtmp_config(config: &Config) -> rtmp::RtmpConfig {
+    let rtmp = &config.rtmp;
+    rtmp::RtmpConfig {
+        addr: rtmp.addr.to_socket_addr(),
+        max_connections: rtmp.max_connections,
+        handshake_timeout: Duration::from_secs(rtmp.handshake_timeout_s),
+        idle_timeout: Duration::from_secs(rtmp.idle_timeout_s),
+    }
+}
+
+fn srt_config(config: &Config) -> Result<srt::SrtConfig, StartError> {
+    let srt = &config.srt;
+    Ok(srt::SrtConfig {
+        addr: srt.addr.to_socket_addr(),
+        passphrase: srt.passphrase_file.as_deref().map(passphrase).transpose()?,
+        latency: Duration::from_millis(srt.latency_ms),
+        max_sessions: srt.max_sessions,
+        max_pending: srt.max_pending,
+        handshake_timeout: Duration::from_secs(srt.handshake_timeout_s),
+        idle_timeout: Duration::from_secs(srt.idle_timeout_s),
+    })
+}
+
+fn passphrase(path: &Path) -> Result<Passphrase, StartError> {
+    let wrong = |reason| StartError::Passphrase { path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    Passphrase::new(&text).map_err(|error| wrong(error.to_string()))
+}
+
+/// What `/readyz` asks.
+fn probes(db: &Db) -> Arc<[(&'static str, Probe)]> {
+    let db = db.clone();
+    let database: Probe = Arc::new(move || {
+        let db = db.clone();
+        Box::pin(async move { db.ping().await.map_err(|error| error.to_string()) })
+    });
+    Arc::new([("database", database)])
+}
