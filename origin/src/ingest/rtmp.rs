@@ -115,7 +115,7 @@ impl Server {
         };
         loop {
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = async { _ = stop.wait_for(|stop| *stop).await } => break,
                 accepted = socket.accept() => match accepted {
                     Ok((stream, peer)) => connections.open(stream, peer),
                     Err(error) => {

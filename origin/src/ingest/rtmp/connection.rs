@@ -70,7 +70,7 @@ impl Connection {
     pub(super) async fn serve(mut self, live: &Arc<Live>, slot: Slot, mut stop: watch::Receiver<bool>) {
         let peer = self.peer;
         let request = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = async { _ = stop.wait_for(|stop| *stop).await } => return,
             request = timeout(self.config.handshake_timeout, self.await_publish()) => request,
         };
         let request = match request {
