@@ -69,3 +69,24 @@ fn flv(clip: &Path) -> Result<Vec<u8>> {
     ensure!(status.success(), "ffmpeg cannot make an FLV file of {}: {status}", clip.display());
     Ok(fs::read(file.path())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clip::Clip;
+
+    /// An AVC sequence header: codec 7, packet type 0.
+    fn is_sequence_header(tag: &Tag<'_>) -> bool {
+        tag.kind == 9 && tag.bytes[TAG_HEADER] & 0xf == 7 && tag.bytes[TAG_HEADER + 1] == 0
+    }
+
+    #[test]
+    fn ffmpeg_sends_the_second_sequence_header_too() -> Result<()> {
+        let small = Clip { seconds: 2, ..Clip::default() };
+        let large = Clip { width: 1280, height: 720, ..small };
+        let joined = join(&small.file()?, &large.file()?)?;
+        let sent = flv(joined.path())?;
+        assert_eq!(tags(&sent)?.iter().filter(|tag| is_sequence_header(tag)).count(), 2);
+        Ok(())
+    }
+}

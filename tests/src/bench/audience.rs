@@ -8,12 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Row, Verdict, viewers::Report};
-use crate::{clip::Clip, hls::Player, origin::Origin, publish};
-
-/// 2.5 Mbit/s with sound.
-const CLIP: Clip =
-    Clip { width: 1280, height: 720, frame_rate: 30, gop: 60, b_frames: 2, seconds: 120, bitrate_bps: 2_370_000 };
+use super::{Row, STREAM, Verdict, viewers::Report};
+use crate::{hls::Player, origin::Origin, publish};
 
 /// The origin on one core, the viewers (a process of its own) on the other.
 ///
@@ -28,7 +24,7 @@ pub async fn measure(quick: bool) -> Result<Vec<Row>> {
         .status()?;
     ensure!(status.success(), "taskset: {status}");
     let key = origin.create_key()?;
-    let _publisher = publish::ffmpeg_rtmp(&CLIP.file()?, &origin.rtmp_url(&key))?;
+    let _publisher = publish::ffmpeg_rtmp(&STREAM.file()?, &origin.rtmp_url(&key))?;
     let mut player = Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(15)).await?;
     player.play_seconds(5.0).await?;
     let path = player.url.split_once(&origin.http.to_string()).context("the playlist is the origin's")?.1.to_owned();
@@ -36,7 +32,7 @@ pub async fn measure(quick: bool) -> Result<Vec<Row>> {
     let per_core = report.viewers_per_core.context("the origin's CPU time was asked for")?;
     Ok(vec![
         Row {
-            what: format!("LL-HLS viewers of one 2.5 Mbit/s stream per core ({viewers} at once)"),
+            what: format!("LL-HLS viewers of one 2.6 Mbit/s stream per core ({viewers} at once)"),
             ours: format!("{per_core:.0}"),
             reference: format!("the load itself used {:.2} of its core", report.load_cores),
             ratio: None,

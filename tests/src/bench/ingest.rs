@@ -5,12 +5,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    Row, Verdict,
+    Row, STREAM, Verdict,
     nginx::Nginx,
     process::{tree_cpu_time, tree_proportional_set_size},
 };
 use crate::{
-    clip::Clip,
     hls::resolve,
     http::Http,
     origin::{Origin, StreamKey},
@@ -21,9 +20,6 @@ use crate::{
 
 /// Publishers at once, to each of the two.
 const PUBLISHERS: usize = 10;
-/// What one sends: 720p30, 2.5 Mbit/s of picture and 128 kbit/s of sound.
-const CLIP: Clip =
-    Clip { width: 1280, height: 720, frame_rate: 30, gop: 60, b_frames: 2, seconds: 120, bitrate_bps: 2_500_000 };
 /// The window fills before anything is measured.
 const WINDOW: Duration = Duration::from_secs(36);
 const MIB: f64 = 1024.0 * 1024.0;
@@ -33,7 +29,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// # Errors
 /// When one of them does not work.
 pub async fn measure(quick: bool) -> Result<Vec<Row>> {
-    let clip = CLIP.file()?;
+    let clip = STREAM.file()?;
     let origin = Origin::start().await?;
     let nginx = Nginx::start().await?;
     let mut publishers: Vec<Publisher> = Vec::new();

@@ -11,6 +11,12 @@ pub mod process;
 pub mod serving;
 pub mod viewers;
 
+use crate::clip::Clip;
+
+/// What one publisher sends: 720p30 with sound, 2.6 Mbit/s.
+const STREAM: Clip =
+    Clip { width: 1280, height: 720, frame_rate: 30, gop: 60, b_frames: 2, seconds: 120, bitrate_bps: 2_570_000 };
+
 /// A line of the table.
 #[derive(Debug, Clone)]
 pub struct Row {
