@@ -48,9 +48,14 @@ pub enum TlsError {
 #[derive(Debug)]
 pub(super) struct Certificate {
     files: TlsFiles,
+    /// When the files that were read first had been written.
+    written_at: WrittenAt,
     current: Arc<Current>,
     config: Arc<ServerConfig>,
 }
+
+/// Of certificate and key.
+type WrittenAt = [Option<SystemTime>; 2];
 
 /// Hands the newest certificate to each handshake.
 #[derive(Debug)]
@@ -59,13 +64,15 @@ struct Current(ArcSwap<CertifiedKey>);
 impl Certificate {
     /// Reads the files for the first time.
     pub(super) fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
+        // Asked before the files are read: what is written in between is taken for a change.
+        let written_at = written_at(&files);
         let current = Arc::new(Current(ArcSwap::new(read(&files)?)));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&current) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(Self { files, current, config: Arc::new(config) }))
+        Ok(Arc::new(Self { files, written_at, current, config: Arc::new(config) }))
     }
 
     /// TLS 1.2 and 1.3 with this certificate, offering HTTP/2 and HTTP/1.1.
@@ -75,10 +82,10 @@ impl Certificate {
 
     /// Takes up a renewed certificate when the files change; one that cannot be used leaves the old one in place.
     pub(super) async fn renew(self: Arc<Self>) {
-        let mut seen = self.changed_at();
+        let mut seen = self.written_at;
         loop {
             tokio::time::sleep(RENEWAL_INTERVAL).await;
-            let changed = self.changed_at();
+            let changed = written_at(&self.files);
             if changed == seen {
                 continue;
             }
@@ -92,17 +99,16 @@ impl Certificate {
             }
         }
     }
-
-    fn changed_at(&self) -> [Option<SystemTime>; 2] {
-        let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
-        [modified(&self.files.cert), modified(&self.files.key)]
-    }
 }
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.load_full())
     }
+}
+
+fn written_at(files: &TlsFiles) -> WrittenAt {
+    [&files.cert, &files.key].map(|path| path.metadata().and_then(|metadata| metadata.modified()).ok())
 }
 
 fn read(files: &TlsFiles) -> Result<Arc<CertifiedKey>, TlsError> {

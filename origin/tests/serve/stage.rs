@@ -1,0 +1,168 @@
+//! A stream on an origin of its own: the test decides when the next part appears.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use skylark_media::{
+    MediaTime, RenditionId, UnixTime,
+    pipeline::{Init, Output, Part},
+};
+use skylark_origin::{
+    db::{Db, NewKey},
+    ingest::Protocol,
+    live::{Live, LiveConfig, Publisher},
+    serve::{HttpConfig, MAX_CONNECTIONS, Rooms, Server, Service, TlsFiles},
+    store::Store,
+};
+use skylark_protocol::StreamId;
+use tempfile::TempDir;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::client::{Answer, Client};
+
+/// The only rendition of these streams.
+const RENDITION: RenditionId = RenditionId(0);
+/// What the init segment holds.
+pub(crate) const INIT: &[u8] = b"an init segment";
+/// How long a part plays, milliseconds.
+const PART_MS: i64 = 300;
+
+/// How the origin differs from the default.
+pub(crate) struct Setting {
+    pub(crate) max_connections: usize,
+    pub(crate) part_bytes: usize,
+    pub(crate) reconnect_timeout: Duration,
+    pub(crate) tls: Option<TlsFiles>,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            max_connections: MAX_CONNECTIONS,
+            part_bytes: 1000,
+            reconnect_timeout: Duration::from_secs(30),
+            tls: None,
+        }
+    }
+}
+
+/// An origin with one live stream, which has the first part of its first segment.
+pub(crate) struct Stage {
+    pub(crate) addr: SocketAddr,
+    pub(crate) id: StreamId,
+    pub(crate) key: String,
+    /// Path of the rendition's folder, with a slash at its end.
+    pub(crate) folder: String,
+    publisher: Option<Publisher>,
+    parts: u64,
+    part_bytes: usize,
+    stop: watch::Sender<bool>,
+    pub(crate) server: JoinHandle<()>,
+    _data: TempDir,
+}
+
+impl Stage {
+    pub(crate) async fn start() -> Self {
+        Self::with(Setting::default()).await
+    }
+
+    pub(crate) async fn with(setting: Setting) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let db = Db::open(data.path()).await.unwrap();
+        let new = NewKey { stream: None, name: "test".into(), passphrase_file: None };
+        let (id, key) = db.create_key(new).await.unwrap();
+        let config = LiveConfig { reconnect_timeout: setting.reconnect_timeout, ..LiveConfig::default() };
+        let live = Live::new(config, Store::memory(), db);
+        let publisher = live.admit(key.reveal(), Protocol::Rtmp, "127.0.0.1:1935".parse().unwrap()).await.unwrap();
+        publisher.begin().await.unwrap();
+        let init = Init {
+            data: INIT.into(),
+            codecs: "avc1.64001f,mp4a.40.2".into(),
+            resolution: Some((1280, 720)),
+            frame_rate_millis: Some(30_000),
+            bitrate_bps: Some(2_500_000),
+        };
+        publisher.push(Output::Init(RENDITION, init)).await.unwrap();
+
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(Arc::clone(&live).run(stopping.clone()));
+        let addr = "127.0.0.1:0".parse().unwrap();
+        let http = HttpConfig { addr, tls: setting.tls, max_connections: setting.max_connections };
+        let server = Server::bind(http).unwrap();
+        let addr = server.local_addr();
+        let rooms = Rooms {
+            live: Arc::clone(&live),
+            probes: Arc::new([("disk", Arc::new(|| Box::pin(async { Ok(()) })))]),
+            metrics: Arc::new(|| "skylark_up 1\n".to_owned()),
+        };
+        let server = tokio::spawn(server.run(Service::new(rooms), stopping));
+        let mut stage = Self {
+            addr,
+            key: key.reveal().to_owned(),
+            folder: String::new(),
+            publisher: Some(publisher),
+            parts: 0,
+            part_bytes: setting.part_bytes,
+            stop,
+            server,
+            _data: data,
+            id,
+        };
+        stage.part().await;
+        let stream = live.get(&stage.id).unwrap();
+        stage.folder = format!("/live/{}/{}/0/", stage.id, stream.current().unwrap().id());
+        stage
+    }
+
+    /// Publishes the next part of the current segment; returns its bytes, which no other part has.
+    pub(crate) async fn part(&mut self) -> Bytes {
+        let mut data = format!("part {};", self.parts).into_bytes();
+        data.resize(self.part_bytes, b'.');
+        let data = Bytes::from(data);
+        let start = MediaTime::from_ms(i64::try_from(self.parts).unwrap() * PART_MS);
+        let part = Part {
+            data: data.clone(),
+            start,
+            duration: MediaTime::from_ms(PART_MS),
+            independent: true,
+            program_date_time: UnixTime::from_ms(1_700_000_000_000 + start.as_ms()),
+        };
+        self.parts += 1;
+        self.push(Output::Part(RENDITION, part)).await;
+        data
+    }
+
+    /// Completes the current segment.
+    pub(crate) async fn end_segment(&self) {
+        self.push(Output::SegmentEnd(RENDITION)).await;
+    }
+
+    async fn push(&self, output: Output) {
+        self.publisher.as_ref().expect("the publisher is still there").push(output).await.unwrap();
+    }
+
+    /// The publisher leaves.
+    pub(crate) fn leave(&mut self) {
+        self.publisher = None;
+    }
+
+    /// Asks the server to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Path of a file of the rendition.
+    pub(crate) fn path(&self, file: &str) -> String {
+        format!("{}{file}", self.folder)
+    }
+
+    /// A new connection.
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(self.addr).await
+    }
+
+    /// `GET` on a new connection.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.connect().await.get(path, &[]).await
+    }
+}
