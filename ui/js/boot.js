@@ -1,4 +1,6 @@
-// Starts the site. The page has asked for the wasm already; both requests are the same one for the browser.
+// Starts the site: everything that can be asked for at once is asked for at once.
+import { prefetchStatus } from "./engine.js";
 import init from "./viewer.js";
 
+prefetchStatus();
 init({ module_or_path: "/assets/viewer.wasm" });

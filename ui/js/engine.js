@@ -1,1 +1,246 @@
-// hls.js behind a small surface.
+// hls.js behind the few words that the player needs. What to do about what happens here is decided in Rust
+// (`playback`); this file only translates.
+
+// The page of a stream needs hls.js at once; other pages fetch it when they are idle, for the next click.
+const onStreamPage = location.pathname.startsWith("/s/");
+let library = onStreamPage ? import("./hls.js") : null;
+
+const CONFIG = {
+  lowLatencyMode: true,
+  // fMP4 passes through unchanged: a worker would only add a copy and a hop.
+  enableWorker: false,
+  // `playback::latency` steers speed and position by the real buffer; hls.js must not steer as well.
+  maxLiveSyncPlaybackRate: 1,
+  liveSyncOnStallIncrease: 0,
+  liveMaxLatencyDuration: 60,
+  liveSyncDuration: 0.9,
+  liveDurationInfinity: true,
+  backBufferLength: 20,
+  maxBufferLength: 12,
+  maxMaxBufferLength: 20,
+  // Bandwidth is not measured by a throw-away download before the first picture.
+  testBandwidth: false,
+  // Retries come from `playback::recovery`, except the quick one that hides a single lost request.
+  manifestLoadPolicy: policy(5000, 0, 0),
+  playlistLoadPolicy: policy(10000, 2, 300),
+  fragLoadPolicy: policy(10000, 3, 200),
+};
+
+function policy(timeout, retries, delay) {
+  const retry = { maxNumRetry: retries, retryDelayMs: delay, maxRetryDelayMs: 4 * delay };
+  return { default: { maxTimeToFirstByteMs: timeout, maxLoadTimeMs: 2 * timeout, timeoutRetry: retry, errorRetry: retry } };
+}
+
+/** Where a piece of the page's own start-up data waits until Rust asks for it. */
+let firstStatus = null;
+
+/** Asks for the stream's status before the wasm is there; `takeFirstStatus` hands it over once. */
+export function prefetchStatus() {
+  const id = onStreamPage && location.pathname.slice(3).replace(/\/$/, "");
+  if (id) firstStatus = fetchText(`/api/v1/streams/${encodeURIComponent(id)}/status`);
+}
+
+export function takeFirstStatus() {
+  const taken = firstStatus;
+  firstStatus = null;
+  return taken;
+}
+
+/** `{ status, text, sent, received }`; `status` is 0 when there was no answer. Times are `Date.now()`. */
+export async function fetchText(path) {
+  const sent = Date.now();
+  try {
+    const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(8000) });
+    const received = Date.now();
+    return { status: answer.status, text: await answer.text(), sent, received };
+  } catch {
+    return { status: 0, text: "", sent, received: Date.now() };
+  }
+}
+
+/** Loads hls.js into the browser's cache once nothing else is going on. */
+export function warmUp() {
+  const later = window.requestIdleCallback ?? ((run) => setTimeout(run, 500));
+  later(() => (library ??= import("./hls.js")));
+}
+
+/**
+ * Plays one playlist in one `<video>`.
+ *
+ * `listener(kind, number, text)` hears:
+ *   levels                              the renditions are known
+ *   level     index                     this rendition is played
+ *   appended  forward buffer before, as text the one after   media arrived
+ *   ended                               the playlist has its end
+ *   error     1 if fatal, "network|media|unsupported|other details status"
+ */
+export class Engine {
+  #video;
+  #listener;
+  #hls = null;
+  #destroyed = false;
+  #bufferedEnd = 0;
+
+  constructor(video, listener) {
+    this.#video = video;
+    this.#listener = listener;
+  }
+
+  async load(url) {
+    let Hls;
+    try {
+      Hls = (await (library ??= import("./hls.js"))).default;
+    } catch {
+      library = null;
+      if (!this.#destroyed) this.#listener("error", 1, "network player-script 0");
+      return;
+    }
+    if (this.#destroyed) return;
+    if (Hls.isSupported()) this.#loadWith(Hls, url);
+    else if (this.#video.canPlayType("application/vnd.apple.mpegurl")) this.#video.src = url;
+    else this.#listener("error", 1, "unsupported no-media-source 0");
+  }
+
+  #loadWith(Hls, url) {
+    const hls = (this.#hls = new Hls(CONFIG));
+    const { Events, ErrorTypes } = Hls;
+    hls.on(Events.MANIFEST_PARSED, () => this.#listener("levels", hls.levels.length, ""));
+    hls.on(Events.LEVEL_SWITCHED, (_, { level }) => this.#listener("level", level, ""));
+    hls.on(Events.BUFFER_APPENDED, () => this.#appended());
+    hls.on(Events.LEVEL_UPDATED, (_, { details }) => details.live || this.#listener("ended", 0, ""));
+    hls.on(Events.ERROR, (_, data) => {
+      const unsupported = data.details === "manifestIncompatibleCodecsError" || data.details === "bufferAddCodecError";
+      const kinds = { [ErrorTypes.NETWORK_ERROR]: "network", [ErrorTypes.MEDIA_ERROR]: "media" };
+      const kind = unsupported ? "unsupported" : (kinds[data.type] ?? "other");
+      this.#listener("error", data.fatal ? 1 : 0, `${kind} ${data.details} ${data.response?.code ?? 0}`);
+    });
+    hls.loadSource(url);
+    hls.attachMedia(this.#video);
+  }
+
+  #appended() {
+    const before = this.#bufferedEnd;
+    const end = this.bufferedEnd();
+    if (end === before) return;
+    this.#bufferedEnd = end;
+    const now = this.#video.currentTime;
+    this.#listener("appended", before - now, String(end - now));
+  }
+
+  /** End of the buffered range that reaches furthest, in media time. */
+  bufferedEnd() {
+    const { buffered } = this.#video;
+    return buffered.length ? buffered.end(buffered.length - 1) : 0;
+  }
+
+  /** Start of that range. */
+  bufferedStart() {
+    const { buffered } = this.#video;
+    return buffered.length ? buffered.start(buffered.length - 1) : 0;
+  }
+
+  /** End of what the playlist lists, in media time; 0 while unknown. */
+  edge() {
+    return this.#hls?.latestLevelDetails?.edge ?? 0;
+  }
+
+  /** Target duration of a part, or of a segment where there are no parts, in seconds; 0 while unknown. */
+  stride() {
+    const details = this.#hls?.latestLevelDetails;
+    return details ? details.partTarget || details.targetduration : 0;
+  }
+
+  /** Unix milliseconds at which the picture on screen was received by the origin; NaN while unknown. */
+  playingDate() {
+    if (this.#hls) return this.#hls.playingDate?.getTime() ?? NaN;
+    const start = this.#video.getStartDate?.().getTime();
+    return start ? start + this.#video.currentTime * 1000 : NaN;
+  }
+
+  /** One line per rendition: height, frame rate, bits per second. */
+  levels() {
+    return (this.#hls?.levels ?? []).map((one) => `${one.height} ${one.frameRate} ${one.bitrate}`).join("\n");
+  }
+
+  /** Plays rendition `index` from now on, or lets the bandwidth decide for -1. */
+  setLevel(index) {
+    if (this.#hls) this.#hls.nextLevel = index;
+  }
+
+  recoverMedia() {
+    this.#hls?.recoverMediaError();
+  }
+
+  /** Whether the browser plays HLS without our help: then buffer and speed are its own affair. */
+  native() {
+    return !this.#hls;
+  }
+
+  destroy() {
+    this.#destroyed = true;
+    this.#hls?.destroy();
+    this.#hls = null;
+    this.#video.removeAttribute("src");
+  }
+}
+
+/** `play()` that tells how it went: "playing", "blocked" by the autoplay rules, or "failed". */
+export async function play(video) {
+  try {
+    await video.play();
+    return "playing";
+  } catch (error) {
+    return error.name === "NotAllowedError" ? "blocked" : "failed";
+  }
+}
+
+export function canPictureInPicture() {
+  return Boolean(document.pictureInPictureEnabled || "webkitSetPresentationMode" in HTMLVideoElement.prototype);
+}
+
+export function togglePictureInPicture(video) {
+  if (document.pictureInPictureElement) return void document.exitPictureInPicture();
+  if (video.requestPictureInPicture) return void video.requestPictureInPicture().catch(() => {});
+  video.webkitSetPresentationMode?.("picture-in-picture");
+}
+
+/** Fullscreen of the whole player; phones that only know fullscreen video get that. */
+export function toggleFullscreen(root, video) {
+  if (document.fullscreenElement ?? document.webkitFullscreenElement) {
+    (document.exitFullscreen ?? document.webkitExitFullscreen).call(document);
+  } else if (root.requestFullscreen) {
+    root.requestFullscreen().catch(() => {});
+  } else if (root.webkitRequestFullscreen) {
+    root.webkitRequestFullscreen();
+  } else {
+    video.webkitEnterFullscreen?.();
+  }
+}
+
+export function isFullscreen() {
+  return Boolean(document.fullscreenElement ?? document.webkitFullscreenElement);
+}
+
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// Storage throws where it is switched off.
+export function remembered(name) {
+  try {
+    return localStorage.getItem(name) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function remember(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {}
+}

@@ -30,6 +30,8 @@ pub fn assemble(workspace: &Workspace, wasm: &Path) -> Result<Site> {
         let mut assets = Assets::default();
         assets.add("hls.js", read(&ui.join("node_modules/hls.js/dist/hls.light.min.mjs"))?);
         assets.add("engine.js", read(&ui.join("js/engine.js"))?);
+        let font = "node_modules/@fontsource-variable/figtree/files/figtree-latin-wght-normal.woff2";
+        assets.add("figtree.woff2", read(&ui.join(font))?);
         assets.add("viewer.css", styles(workspace, &work)?);
         for (name, content) in folder(&ui.join("static"))? {
             assets.add(&name, content);
@@ -83,15 +85,15 @@ impl Assets {
         self.renamed.insert(name.to_owned(), hashed);
     }
 
-    /// Replaces `/assets/NAME` and `./NAME` in text by the hashed name.
+    /// Replaces `"/assets/NAME"` and the `./NAME` of imports in text by the hashed name. Other mentions stay: the glue
+    /// also names its modules towards the wasm.
     fn rewrite(&self, content: Vec<u8>) -> Vec<u8> {
         let Ok(mut text) = String::from_utf8(content.clone()) else { return content };
         for (name, hashed) in &self.renamed {
-            for folder in ["/assets/", "./"] {
-                for (quote, end) in [('"', '"'), ('\'', '\''), ('(', ')')] {
-                    text =
-                        text.replace(&format!("{quote}{folder}{name}{end}"), &format!("{quote}{folder}{hashed}{end}"));
-                }
+            for (before, after) in
+                [("(/assets/", ')'), ("\"/assets/", '"'), ("from \"./", '"'), ("from './", '\''), ("import(\"./", '"')]
+            {
+                text = text.replace(&format!("{before}{name}{after}"), &format!("{before}{hashed}{after}"));
             }
         }
         text.into_bytes()
@@ -187,9 +189,10 @@ mod tests {
         let mut assets = Assets::default();
         assets.add("a.js", b"export const a = 1;".to_vec());
         let first = assets.renamed["a.js"].clone();
-        assets.add("b.js", br#"import { a } from "./a.js";"#.to_vec());
+        assets.add("b.js", br#"import { a } from "./a.js"; use("./a.js");"#.to_vec());
         let b = assets.renamed["b.js"].clone();
-        assert!(String::from_utf8_lossy(&assets.files[&format!("assets/{b}")]).contains(&format!("./{first}")));
+        let expected = format!(r#"import {{ a }} from "./{first}"; use("./a.js");"#);
+        assert_eq!(String::from_utf8_lossy(&assets.files[&format!("assets/{b}")]), expected);
 
         let site = assets.finish(br#"<script type="module" src="/assets/b.js"></script>"#).unwrap();
         assert!(String::from_utf8_lossy(&site.files["index.html"]).contains(&format!("/assets/{b}")));

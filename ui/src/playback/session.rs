@@ -1,0 +1,515 @@
+//! One viewer in front of one stream.
+//!
+//! The page feeds what it hears (the origin's status, arrivals of media, events of the `<video>`, errors, a tick four
+//! times a second) and carries out the commands. Playing begins only when the buffer holds a stride plus the margin:
+//! beginning with the first byte that is there means to stall at once, since the next part is a stride away.
+
+use skylark_protocol::{StreamState, StreamStatus};
+
+use super::{
+    Media,
+    latency::Follower,
+    recovery::{Failure, Recovery, Remedy},
+};
+
+/// A buffer that reaches this close to the listed end has all of it, in strides: the newest part may be on its way.
+const EDGE_TOLERANCE_STRIDES: f64 = 1.1;
+/// Someone who paused goes on where they were if that is at most this far from the live edge, in seconds.
+const RESUME_BEHIND_MAX_S: f64 = 10.0;
+/// Further from the edge than this is "behind", for the badge, in seconds.
+const BEHIND_S: f64 = 3.0;
+/// The playhead stands still for so long, with media ahead of it: go to the live edge.
+const STUCK_SEEK_MS: f64 = 2_500.0;
+/// And for so long in whatever stage: load again.
+const STUCK_RELOAD_MS: f64 = 9_000.0;
+/// Answers that must fail in a row before the viewer is told of network trouble.
+const UNREACHABLE_TOLD: u32 = 2;
+/// A standstill shorter than this is not worth a word, in milliseconds.
+const STANDSTILL_TOLD_MS: f64 = 1_200.0;
+
+/// What the page hears.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The origin answered.
+    Status(Box<StreamStatus>),
+    /// The origin does not know the stream.
+    UnknownStream,
+    /// The origin did not answer.
+    Unreachable,
+    /// Media was appended to the buffer, in which `trough_s` was left to play before.
+    Arrived {
+        /// Seconds of buffer before the arrival.
+        trough_s: f64,
+    },
+    /// The playlist says that nothing follows.
+    PlaylistEnded,
+    /// Playing cannot go on by itself.
+    Failed(Failure),
+    /// The `<video>` plays.
+    Playing,
+    /// The `<video>` ran out of data.
+    Waiting,
+    /// The `<video>` played the last frame there is.
+    Finished,
+    /// The viewer wants it to play.
+    Play,
+    /// The viewer wants it to stop.
+    Pause,
+    /// The viewer wants the newest picture.
+    GoLive,
+    /// The viewer wants another try.
+    Retry,
+    /// Time went by.
+    Tick,
+}
+
+/// What the page shall do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Load this multivariant playlist, instead of anything loaded before.
+    Load(String),
+    /// Let go of what is loaded.
+    Unload,
+    /// Move the playhead, if a position is given, and play.
+    Begin(Option<f64>),
+    /// Stop the playhead without a word.
+    Hold,
+    /// Move the playhead.
+    Seek(f64),
+    /// Play at this speed.
+    SetRate(f64),
+    /// Give the decoder a fresh start.
+    RecoverMedia,
+    /// Ask for the status now.
+    AskStatus,
+}
+
+/// States that a viewer can tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing to see yet.
+    Offline,
+    /// On its way to the first picture.
+    Loading,
+    /// Moving.
+    Playing,
+    /// Stopped by the viewer.
+    Paused,
+    /// Interrupted; goes on by itself.
+    Reconnecting,
+    /// Over.
+    Ended,
+    /// Cannot be played.
+    Failed,
+}
+
+impl State {
+    /// The word for it in the page's `data-state`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::Loading => "loading",
+            Self::Playing => "playing",
+            Self::Paused => "paused",
+            Self::Reconnecting => "reconnecting",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why the state is what it is, where there are several reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The origin does not know the stream.
+    UnknownStream,
+    /// The origin cannot be reached.
+    Network,
+    /// The publisher is gone for a moment.
+    Publisher,
+    /// The browser lacks what it takes.
+    Unsupported,
+    /// The decoder fails again and again.
+    Broken,
+}
+
+/// What to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    /// The state.
+    pub state: State,
+    /// The reason, where the state alone does not say it.
+    pub reason: Option<Reason>,
+    /// The picture is the newest there is.
+    pub at_live_edge: bool,
+    /// How often the picture stopped for lack of data since it first moved.
+    pub waits: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is loaded.
+    Empty,
+    /// Loaded, standing until there is enough.
+    Filling,
+    /// Playing, or stopped by the viewer.
+    Rolling,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Session {
+    stage: Stage,
+    status: Option<StreamStatus>,
+    unknown_stream: bool,
+    unreachable: u32,
+    loaded_broadcast: Option<String>,
+    reload_at_ms: Option<f64>,
+    gave_up: Option<Reason>,
+    playlist_ended: bool,
+    finished: bool,
+    wants_play: bool,
+    following: bool,
+    has_played: bool,
+    waits: u32,
+    position_s: f64,
+    moved_ms: f64,
+    unstuck: bool,
+    now_ms: f64,
+    behind: bool,
+    follower: Follower,
+    recovery: Recovery,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            stage: Stage::Empty,
+            status: None,
+            unknown_stream: false,
+            unreachable: 0,
+            loaded_broadcast: None,
+            reload_at_ms: None,
+            gave_up: None,
+            playlist_ended: false,
+            finished: false,
+            wants_play: true,
+            following: true,
+            has_played: false,
+            waits: 0,
+            position_s: 0.0,
+            moved_ms: 0.0,
+            unstuck: false,
+            now_ms: 0.0,
+            behind: false,
+            follower: Follower::default(),
+            recovery: Recovery::default(),
+        }
+    }
+}
+
+impl Session {
+    /// Takes in what happened; answers what to do about it.
+    pub fn handle(&mut self, event: Event, media: &Media) -> Vec<Command> {
+        let mut commands = Vec::new();
+        self.observe(media);
+        match event {
+            Event::Status(status) => self.status(*status, &mut commands),
+            Event::UnknownStream => {
+                (self.unknown_stream, self.unreachable, self.status) = (true, 0, None);
+                self.unload(&mut commands);
+            }
+            Event::Unreachable => self.unreachable = self.unreachable.saturating_add(1),
+            Event::Arrived { trough_s } => {
+                if self.stage == Stage::Rolling {
+                    self.follower.note_arrival(media.now_ms, trough_s);
+                }
+                self.begin_when_filled(media, &mut commands);
+            }
+            Event::PlaylistEnded => {
+                self.playlist_ended = true;
+                commands.push(Command::AskStatus);
+                self.begin_when_filled(media, &mut commands);
+            }
+            Event::Failed(failure) => self.failed(failure, &mut commands),
+            Event::Playing => {
+                self.has_played = true;
+                self.moved_ms = media.now_ms;
+            }
+            Event::Waiting => self.starved(media, &mut commands),
+            Event::Finished => {
+                self.finished = true;
+                commands.push(Command::AskStatus);
+            }
+            Event::Play => self.play(media, &mut commands),
+            Event::Pause => {
+                self.wants_play = false;
+                commands.push(Command::Hold);
+            }
+            Event::GoLive => {
+                self.wants_play = true;
+                self.go_live(media, &mut commands);
+            }
+            Event::Retry => {
+                self.gave_up = None;
+                self.recovery.reset();
+                self.unload(&mut commands);
+                commands.push(Command::AskStatus);
+            }
+            Event::Tick => self.tick(media, &mut commands),
+        }
+        commands
+    }
+
+    /// What to show now.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let (state, reason) = self.state();
+        let at_live_edge = state == State::Playing && self.following && !self.behind;
+        View { state, reason, at_live_edge, waits: self.waits }
+    }
+
+    /// How long to wait before the status is asked for again, in milliseconds.
+    #[must_use]
+    pub fn status_interval_ms(&self) -> u32 {
+        match self.view().state {
+            State::Playing => 5_000,
+            State::Loading | State::Reconnecting => 1_000,
+            State::Offline if self.unknown_stream => 5_000,
+            State::Offline => 1_500,
+            State::Paused | State::Failed => 5_000,
+            State::Ended => 4_000,
+        }
+    }
+
+    /// The last answer of the origin.
+    #[must_use]
+    pub fn stream(&self) -> Option<&StreamStatus> {
+        self.status.as_ref()
+    }
+
+    fn state(&self) -> (State, Option<Reason>) {
+        if let Some(reason) = self.gave_up {
+            return (State::Failed, Some(reason));
+        }
+        let stream = self.status.as_ref().map(|status| status.state);
+        let over =
+            stream == Some(StreamState::Ended) || (self.playlist_ended && stream != Some(StreamState::Reconnecting));
+        if over && (self.finished || self.stage == Stage::Empty || (self.stands() && self.has_played)) {
+            return (State::Ended, None);
+        }
+        if self.stage == Stage::Rolling && !self.wants_play {
+            return (State::Paused, None);
+        }
+        if self.stage == Stage::Rolling && self.has_played && !self.stands() {
+            return (State::Playing, None);
+        }
+        if self.unreachable >= UNREACHABLE_TOLD {
+            return (State::Reconnecting, Some(Reason::Network));
+        }
+        match stream {
+            None if self.unknown_stream => (State::Offline, Some(Reason::UnknownStream)),
+            Some(StreamState::Offline) => (State::Offline, None),
+            Some(StreamState::Reconnecting) => (State::Reconnecting, Some(Reason::Publisher)),
+            _ if self.has_played && self.stands() => (State::Reconnecting, None),
+            _ if self.stage == Stage::Rolling && self.has_played => (State::Playing, None),
+            _ => (State::Loading, None),
+        }
+    }
+
+    /// Whether the picture has not moved for long enough to say so.
+    fn stands(&self) -> bool {
+        self.now_ms - self.moved_ms > STANDSTILL_TOLD_MS
+    }
+
+    fn observe(&mut self, media: &Media) {
+        self.now_ms = media.now_ms;
+        if media.position_s != self.position_s {
+            (self.position_s, self.moved_ms, self.unstuck) = (media.position_s, media.now_ms, false);
+        }
+        self.behind = media.edge_s > 0.0 && media.edge_s - media.position_s > BEHIND_S + media.stride_s;
+    }
+
+    fn status(&mut self, status: StreamStatus, commands: &mut Vec<Command>) {
+        (self.unknown_stream, self.unreachable) = (false, 0);
+        let playable = matches!(status.state, StreamState::Live | StreamState::Reconnecting);
+        if status.state == StreamState::Offline && self.stage != Stage::Empty {
+            self.unload(commands);
+        }
+        let another = self.loaded_broadcast.is_some() && self.loaded_broadcast != status.broadcast;
+        if playable && self.gave_up.is_none() && (another || self.stage == Stage::Empty) && self.reload_at_ms.is_none()
+        {
+            self.load(&status, commands);
+        }
+        self.status = Some(status);
+    }
+
+    fn load(&mut self, status: &StreamStatus, commands: &mut Vec<Command>) {
+        let Some(playlist) = &status.playlist else { return };
+        commands.push(Command::Load(playlist.clone()));
+        self.stage = Stage::Filling;
+        self.loaded_broadcast.clone_from(&status.broadcast);
+        (self.playlist_ended, self.finished, self.following, self.reload_at_ms) = (false, false, true, None);
+        (self.moved_ms, self.unstuck) = (self.now_ms, false);
+        self.follower.forget();
+    }
+
+    fn unload(&mut self, commands: &mut Vec<Command>) {
+        if self.stage != Stage::Empty {
+            commands.push(Command::Unload);
+        }
+        self.stage = Stage::Empty;
+        (self.loaded_broadcast, self.reload_at_ms, self.playlist_ended, self.finished) = (None, None, false, false);
+    }
+
+    /// Playing begins here, or goes on after it ran dry.
+    fn begin_when_filled(&mut self, media: &Media, commands: &mut Vec<Command>) {
+        if self.stage != Stage::Filling || !self.wants_play || media.seeking {
+            return;
+        }
+        if self.playlist_ended || media.native {
+            self.stage = Stage::Rolling;
+            commands.push(Command::Begin(None));
+            return;
+        }
+        let complete = media.edge_s - media.buffered_end_s <= media.stride_s * EDGE_TOLERANCE_STRIDES;
+        if media.stride_s <= 0.0 || !complete {
+            return;
+        }
+        let wanted_s = self.follower.start_s(media.now_ms, media.stride_s);
+        let ideal_s = media.buffered_end_s - wanted_s;
+        // Never back over what was seen already, never before what is there.
+        let from_s =
+            if self.has_played { media.position_s.max(media.buffered_start_s) } else { media.buffered_start_s };
+        let position_s = ideal_s.max(from_s);
+        if media.buffered_end_s - position_s + 0.001
+            >= wanted_s.min(media.stride_s + self.follower.margin_s(media.now_ms, media.stride_s))
+        {
+            self.stage = Stage::Rolling;
+            self.moved_ms = media.now_ms;
+            self.follower.forget();
+            commands.push(Command::SetRate(1.0));
+            commands.push(Command::Begin(Some(position_s)));
+        }
+    }
+
+    fn starved(&mut self, media: &Media, commands: &mut Vec<Command>) {
+        if self.stage != Stage::Rolling || !self.wants_play || !self.has_played {
+            return;
+        }
+        self.waits = self.waits.saturating_add(1);
+        if media.native || media.seeking || self.playlist_ended {
+            return;
+        }
+        self.follower.note_stall(media.now_ms);
+        self.stage = Stage::Filling;
+        commands.push(Command::Hold);
+        commands.push(Command::AskStatus);
+        self.begin_when_filled(media, commands);
+    }
+
+    fn play(&mut self, media: &Media, commands: &mut Vec<Command>) {
+        self.wants_play = true;
+        match self.stage {
+            Stage::Empty => commands.push(Command::AskStatus),
+            Stage::Filling => self.begin_when_filled(media, commands),
+            Stage::Rolling => {
+                let resumable = media.position_s >= media.buffered_start_s && media.ahead_s() > 0.5;
+                let behind_s = media.edge_s - media.position_s;
+                if media.native || (resumable && behind_s < RESUME_BEHIND_MAX_S) {
+                    self.moved_ms = media.now_ms;
+                    self.following = behind_s < BEHIND_S + media.stride_s;
+                    self.follower.forget();
+                    commands.push(Command::Begin(None));
+                } else {
+                    self.go_live(media, commands);
+                }
+            }
+        }
+    }
+
+    fn go_live(&mut self, media: &Media, commands: &mut Vec<Command>) {
+        self.following = true;
+        self.moved_ms = media.now_ms;
+        if self.stage == Stage::Empty {
+            commands.push(Command::AskStatus);
+            return;
+        }
+        self.follower.forget();
+        let wanted_s = self.follower.start_s(media.now_ms, media.stride_s);
+        if media.native {
+            commands.push(Command::Begin(Some(f64::MAX)));
+            return;
+        }
+        commands.push(Command::SetRate(1.0));
+        if media.edge_s - media.buffered_end_s <= media.stride_s * EDGE_TOLERANCE_STRIDES {
+            self.stage = Stage::Rolling;
+            commands.push(Command::Begin(Some((media.buffered_end_s - wanted_s).max(media.buffered_start_s))));
+        } else {
+            self.stage = Stage::Filling;
+            commands.push(Command::Hold);
+            commands.push(Command::Seek((media.edge_s - wanted_s).max(0.0)));
+        }
+    }
+
+    fn failed(&mut self, failure: Failure, commands: &mut Vec<Command>) {
+        match self.recovery.remedy(failure, self.now_ms) {
+            Remedy::RecoverMedia => {
+                self.stage = Stage::Filling;
+                commands.push(Command::RecoverMedia);
+            }
+            Remedy::Reload(wait_ms) => {
+                self.unload(commands);
+                self.reload_at_ms = Some(self.now_ms + wait_ms);
+                commands.push(Command::AskStatus);
+            }
+            Remedy::GiveUp => {
+                self.unload(commands);
+                self.gave_up = Some(if failure == Failure::Unsupported { Reason::Unsupported } else { Reason::Broken });
+            }
+        }
+    }
+
+    fn tick(&mut self, media: &Media, commands: &mut Vec<Command>) {
+        if self.reload_at_ms.is_some_and(|at| at <= media.now_ms) {
+            self.reload_at_ms = None;
+            commands.push(Command::AskStatus);
+        }
+        self.begin_when_filled(media, commands);
+        if !self.wants_play || self.stage == Stage::Empty || self.gave_up.is_some() {
+            return;
+        }
+        self.unstick(media, commands);
+        if self.stage != Stage::Rolling || media.native || !self.following {
+            return;
+        }
+        if self.follower.should_jump(media.now_ms, media.stride_s) {
+            self.go_live(media, commands);
+        } else {
+            commands.push(Command::SetRate(self.follower.rate(media.now_ms, media.stride_s)));
+        }
+    }
+
+    /// Watches over a picture that should move and does not, whatever the reason.
+    fn unstick(&mut self, media: &Media, commands: &mut Vec<Command>) {
+        let live = self.status.as_ref().is_some_and(|status| status.state == StreamState::Live);
+        if !live || self.playlist_ended || self.unreachable > 0 {
+            return;
+        }
+        let standing_ms = media.now_ms - self.moved_ms;
+        if standing_ms > STUCK_RELOAD_MS {
+            self.moved_ms = media.now_ms;
+            self.failed(Failure::Network, commands);
+        } else if standing_ms > STUCK_SEEK_MS && !self.unstuck && self.stage == Stage::Rolling && !media.native {
+            self.unstuck = true;
+            let moved_ms = self.moved_ms;
+            self.go_live(media, commands);
+            self.moved_ms = moved_ms;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,391 @@
+//! Joins the browser to the [`Session`]: feeds it what happens, carries out what it decides.
+
+use std::{cell::RefCell, rc::Rc};
+
+use leptos::prelude::*;
+use skylark_protocol::{StreamId, StreamStatus};
+use wasm_bindgen::prelude::*;
+use web_sys::HtmlVideoElement;
+
+use crate::{
+    api::{self, ApiError},
+    engine::{self, Engine},
+    playback::{
+        Command, Event, Media, Session,
+        clock::OriginClock,
+        recovery::Failure,
+        session::{State, View},
+    },
+};
+
+/// How often the session hears that time goes by.
+const TICK: std::time::Duration = std::time::Duration::from_millis(250);
+/// Where the viewer's volume is remembered.
+const VOLUME_KEY: &str = "skylark.volume";
+/// Where it is remembered that the viewer wants no sound.
+const MUTED_KEY: &str = "skylark.muted";
+
+/// A rendition, for the quality menu.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rendition {
+    pub(super) height: u32,
+    pub(super) frame_rate: f64,
+    pub(super) bitrate_bps: u64,
+}
+
+/// The player's state as the page shows it, and the way to act on it. A handle: copies speak of the same player.
+#[derive(Clone, Copy)]
+pub(super) struct Player {
+    pub(super) view: RwSignal<View>,
+    pub(super) stream: RwSignal<Option<StreamStatus>>,
+    pub(super) latency_ms: RwSignal<Option<i32>>,
+    pub(super) renditions: RwSignal<Vec<Rendition>>,
+    /// The rendition on screen.
+    pub(super) playing_level: RwSignal<i32>,
+    /// The one the viewer chose; -1 for automatic.
+    pub(super) chosen_level: RwSignal<i32>,
+    pub(super) volume: RwSignal<f64>,
+    pub(super) muted: RwSignal<bool>,
+    /// The browser refused to play with sound until the viewer touches the page.
+    pub(super) sound_blocked: RwSignal<bool>,
+    inner: StoredValue<Rc<RefCell<Inner>>, LocalStorage>,
+}
+
+struct Inner {
+    id: StreamId,
+    session: Session,
+    clock: OriginClock,
+    video: Option<HtmlVideoElement>,
+    engine: Option<Engine>,
+    listener: Option<Closure<dyn FnMut(String, f64, String)>>,
+    /// The playhead stands because a command said so.
+    held: bool,
+    asking: bool,
+    ask_at_ms: f64,
+}
+
+impl Player {
+    /// A player for a stream; it starts when the page gives it a `<video>`.
+    pub(super) fn new(id: StreamId) -> Self {
+        let session = Session::default();
+        let inner = Inner {
+            id,
+            clock: OriginClock::default(),
+            video: None,
+            engine: None,
+            listener: None,
+            held: true,
+            asking: false,
+            ask_at_ms: 0.0,
+            session,
+        };
+        let volume = engine::remembered(VOLUME_KEY).and_then(|text| text.parse().ok()).unwrap_or(1.0_f64);
+        Self {
+            view: RwSignal::new(inner.session.view()),
+            stream: RwSignal::new(None),
+            latency_ms: RwSignal::new(None),
+            renditions: RwSignal::new(Vec::new()),
+            playing_level: RwSignal::new(-1),
+            chosen_level: RwSignal::new(-1),
+            volume: RwSignal::new(volume.clamp(0.0, 1.0)),
+            muted: RwSignal::new(engine::remembered(MUTED_KEY).is_some_and(|text| text == "1")),
+            sound_blocked: RwSignal::new(false),
+            inner: StoredValue::new_local(Rc::new(RefCell::new(inner))),
+        }
+    }
+
+    /// Begins with this `<video>`.
+    pub(super) fn start(self, video: HtmlVideoElement) {
+        video.set_volume(self.volume.get_untracked());
+        video.set_muted(self.muted.get_untracked());
+        let listener =
+            Closure::new(move |kind: String, number: f64, text: String| self.engine_says(&kind, number, &text));
+        self.with(|inner| {
+            inner.video = Some(video);
+            inner.listener = Some(listener);
+        });
+        self.ask_status();
+        let ticking = set_interval_with_handle(move || self.tick(), TICK);
+        on_cleanup(move || {
+            if let Ok(handle) = ticking {
+                handle.clear();
+            }
+        });
+    }
+
+    /// Tells the session of an event and carries out its commands.
+    pub(super) fn tell(self, event: Event) {
+        let commands = self.with(|inner| {
+            let media = inner.media();
+            inner.session.handle(event, &media)
+        });
+        for command in commands {
+            self.carry_out(command);
+        }
+        self.show();
+    }
+
+    /// Plays when stopped, stops when playing.
+    pub(super) fn toggle(self) {
+        let paused = self.view.get_untracked().state == State::Paused;
+        self.tell(if paused { Event::Play } else { Event::Pause });
+    }
+
+    /// Sets the volume, 0 to 1; a volume that is heard also ends the silence.
+    pub(super) fn set_volume(self, volume: f64) {
+        let volume = volume.clamp(0.0, 1.0);
+        self.volume.set(volume);
+        engine::remember(VOLUME_KEY, &format!("{volume:.2}"));
+        if let Some(video) = self.video() {
+            video.set_volume(volume);
+        }
+        self.set_muted(volume == 0.0);
+    }
+
+    /// Switches the sound off or on.
+    pub(super) fn set_muted(self, muted: bool) {
+        if !muted && self.volume.get_untracked() == 0.0 {
+            self.volume.set(0.5);
+            if let Some(video) = self.video() {
+                video.set_volume(0.5);
+            }
+        }
+        engine::remember(MUTED_KEY, if muted { "1" } else { "0" });
+        self.muted.set(muted);
+        self.sound_blocked.set(false);
+        if let Some(video) = self.video() {
+            video.set_muted(muted);
+        }
+    }
+
+    /// Plays one rendition, or lets the bandwidth decide for -1.
+    pub(super) fn choose_level(self, index: i32) {
+        self.chosen_level.set(index);
+        self.with(|inner| {
+            if let Some(engine) = &inner.engine {
+                engine.set_level(index);
+            }
+        });
+    }
+
+    /// The `<video>`, once the page has given it.
+    pub(super) fn video(self) -> Option<HtmlVideoElement> {
+        self.with(|inner| inner.video.clone())
+    }
+
+    /// The `<video>` stopped, whoever did that: an element of the browser's own can, too.
+    pub(super) fn stopped(self) {
+        let by_viewer = self.with(|inner| !inner.held && inner.video.as_ref().is_some_and(|video| !video.ended()));
+        if by_viewer {
+            self.tell(Event::Pause);
+        }
+    }
+
+    /// The `<video>` was started, whoever did that.
+    pub(super) fn started(self) {
+        if self.with(|inner| inner.held) {
+            self.tell(Event::Play);
+        }
+    }
+
+    fn with<T>(self, act: impl FnOnce(&mut Inner) -> T) -> T {
+        let inner = self.inner.get_value();
+        act(&mut inner.borrow_mut())
+    }
+
+    fn tick(self) {
+        self.tell(Event::Tick);
+        let due = self.with(|inner| !inner.asking && js_sys::Date::now() >= inner.ask_at_ms);
+        if due {
+            self.ask_status();
+        }
+        let latency = self.with(|inner| inner.latency_ms());
+        self.latency_ms.set(latency);
+    }
+
+    fn show(self) {
+        let (view, stream) = self.with(|inner| (inner.session.view(), inner.session.stream().cloned()));
+        if self.view.get_untracked() != view {
+            self.view.set(view);
+        }
+        let known = |a: &StreamStatus| (a.state, a.broadcast.clone(), a.started_at_ms);
+        if self.stream.with_untracked(|old| old.as_ref().map(known)) != stream.as_ref().map(known) {
+            self.stream.set(stream);
+        }
+    }
+
+    fn carry_out(self, command: Command) {
+        match command {
+            Command::Load(playlist) => self.load(&playlist),
+            Command::Unload => self.with(Inner::unload),
+            Command::Begin(position) => self.begin(position),
+            Command::Hold => self.with(|inner| {
+                inner.held = true;
+                if let Some(video) = &inner.video {
+                    video.pause().ok();
+                }
+            }),
+            Command::Seek(position) => self.with(|inner| inner.seek(position)),
+            Command::SetRate(rate) => self.with(|inner| {
+                if let Some(video) = inner.video.as_ref().filter(|video| video.playback_rate() != rate) {
+                    video.set_playback_rate(rate);
+                }
+            }),
+            Command::RecoverMedia => self.with(|inner| {
+                if let Some(engine) = &inner.engine {
+                    engine.recover_media();
+                }
+            }),
+            Command::AskStatus => self.ask_status(),
+        }
+    }
+
+    fn load(self, playlist: &str) {
+        self.with(|inner| {
+            inner.unload();
+            if let (Some(video), Some(listener)) = (&inner.video, &inner.listener) {
+                let engine = Engine::new(video, listener.as_ref().unchecked_ref());
+                engine.load(playlist);
+                inner.engine = Some(engine);
+            }
+        });
+        self.chosen_level.set(-1);
+    }
+
+    fn begin(self, position: Option<f64>) {
+        let video = self.with(|inner| {
+            inner.held = false;
+            if let Some(position) = position {
+                inner.seek(position);
+            }
+            inner.video.clone()
+        });
+        let Some(video) = video else { return };
+        leptos::task::spawn_local(async move {
+            if engine::play(&video).await == "blocked" {
+                // Without sound it may play; the viewer is offered the sound.
+                video.set_muted(true);
+                self.muted.set(true);
+                self.sound_blocked.set(true);
+                if engine::play(&video).await != "playing" {
+                    self.tell(Event::Pause);
+                }
+            }
+        });
+    }
+
+    fn ask_status(self) {
+        let Some(id) = self.with(|inner| (!std::mem::replace(&mut inner.asking, true)).then(|| inner.id.clone()))
+        else {
+            return;
+        };
+        leptos::task::spawn_local(async move {
+            let answer = api::status(&id).await;
+            let event = match answer {
+                Ok(timed) => {
+                    let origin_ms = timed.status.now_ms as f64;
+                    self.with(|inner| inner.clock.note(timed.sent_ms, timed.received_ms, origin_ms));
+                    Event::Status(Box::new(timed.status))
+                }
+                Err(ApiError::Unknown) => Event::UnknownStream,
+                Err(ApiError::Unreachable) => Event::Unreachable,
+            };
+            self.with(|inner| inner.asking = false);
+            self.tell(event);
+            self.with(|inner| {
+                inner.ask_at_ms = js_sys::Date::now() + f64::from(inner.session.status_interval_ms());
+            });
+        });
+    }
+
+    fn engine_says(self, kind: &str, number: f64, text: &str) {
+        match kind {
+            "appended" => self.tell(Event::Arrived { trough_s: number }),
+            "ended" => self.tell(Event::PlaylistEnded),
+            "level" => self.playing_level.set(number as i32),
+            "levels" => {
+                let lines = self.with(|inner| inner.engine.as_ref().map(Engine::levels)).unwrap_or_default();
+                self.renditions.set(lines.lines().filter_map(rendition).collect());
+            }
+            "error" if number > 0.0 => {
+                leptos::logging::warn!("playback failed: {text}");
+                self.tell(Event::Failed(failure(text)));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Inner {
+    fn media(&self) -> Media {
+        let now_ms = js_sys::Date::now();
+        let (Some(video), Some(engine)) = (&self.video, &self.engine) else {
+            return Media { now_ms, ..Media::default() };
+        };
+        Media {
+            now_ms,
+            position_s: video.current_time(),
+            buffered_start_s: engine.buffered_start(),
+            buffered_end_s: engine.buffered_end(),
+            edge_s: engine.edge(),
+            stride_s: engine.stride(),
+            seeking: video.seeking(),
+            native: engine.native(),
+        }
+    }
+
+    /// How old the picture on screen is, by the origin's clock.
+    fn latency_ms(&self) -> Option<i32> {
+        let taken_ms = self.engine.as_ref()?.playing_date();
+        let age_ms = self.clock.at(js_sys::Date::now())? - taken_ms;
+        age_ms.is_finite().then_some(age_ms.round() as i32)
+    }
+
+    fn seek(&self, position: f64) {
+        let Some(video) = &self.video else { return };
+        let seekable = video.seekable();
+        let last = seekable.length().checked_sub(1).and_then(|index| seekable.end(index).ok());
+        video.set_current_time(if position == f64::MAX { last.unwrap_or(0.0) } else { position });
+    }
+
+    fn unload(&mut self) {
+        self.held = true;
+        if let Some(engine) = self.engine.take() {
+            engine.destroy();
+        }
+    }
+}
+
+/// "height frame-rate bitrate", as the engine writes it.
+fn rendition(line: &str) -> Option<Rendition> {
+    let mut words = line.split(' ');
+    Some(Rendition {
+        height: words.next()?.parse().ok()?,
+        frame_rate: words.next()?.parse().unwrap_or(0.0),
+        bitrate_bps: words.next()?.parse().unwrap_or(0),
+    })
+}
+
+/// "kind details status", as the engine writes it.
+fn failure(text: &str) -> Failure {
+    match text.split(' ').next() {
+        Some("network") => Failure::Network,
+        Some("media") => Failure::Media,
+        Some("unsupported") => Failure::Unsupported,
+        _ => Failure::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_words_are_understood() {
+        assert_eq!(rendition("720 30 2600000").unwrap().height, 720);
+        assert_eq!(rendition("720 undefined 2600000").unwrap().frame_rate, 0.0);
+        assert!(rendition("undefined 30 1").is_none());
+        assert_eq!(failure("network fragLoadError 404"), Failure::Network);
+        assert_eq!(failure("unsupported no-media-source 0"), Failure::Unsupported);
+    }
+}
