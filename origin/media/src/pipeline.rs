@@ -6,9 +6,12 @@ use bytes::Bytes;
 
 use crate::{
     flv,
-    time::{MediaTime, UnixTime},
+    time::{MediaTime, TICKS_PER_SECOND, UnixTime},
     unit::{Media, RenditionId},
 };
+
+/// Longest `EXT-X-TARGETDURATION`, seconds: more than anybody wants, and far from overflowing anything.
+const MAX_TARGET_DURATION_S: u32 = 60;
 
 /// Sizes that a broadcast keeps from its first part to its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,15 @@ impl Default for PackageConfig {
             segment_target: MediaTime::from_ms(2000),
             segment_max: MediaTime::from_ms(4000),
         }
+    }
+}
+
+impl PackageConfig {
+    /// `EXT-X-TARGETDURATION`: the longest segment, in seconds rounded up. It never changes in a broadcast.
+    #[must_use]
+    pub fn target_duration_s(&self) -> u32 {
+        let ticks = u64::try_from(self.segment_max.ticks()).unwrap_or(0);
+        u32::try_from(ticks.div_ceil(TICKS_PER_SECOND as u64)).unwrap_or(u32::MAX).clamp(1, MAX_TARGET_DURATION_S)
     }
 }
 

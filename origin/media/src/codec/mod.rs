@@ -1,6 +1,7 @@
 //! Codec configurations: what an init segment and a `CODECS` attribute need to know.
 
 pub mod aac;
+mod bits;
 pub mod h264;
 
 use bytes::Bytes;
