@@ -39,7 +39,7 @@ enum Packet {
 #[derive(Debug, Default)]
 pub struct Demuxer {
     outputs: VecDeque<Media>,
-    /// The last timestamp, unwrapped. Sound and picture share the clock.
+    /// The last unit's timestamp, unwrapped. Sound and picture share the clock.
     clock_ms: Option<i64>,
     declared: Option<Metadata>,
     video: Option<VideoTrack>,
@@ -71,10 +71,9 @@ impl Demuxer {
     /// # Errors
     /// When the publisher sends what cannot be played. A single broken tag is no error but a [`Media::Lost`].
     pub fn feed(&mut self, tag: Tag) -> Result<(), FlvError> {
-        let clock_ms = self.unwrap(tag.timestamp_ms);
         match tag.kind {
-            TagKind::Video => self.feed_video(clock_ms, tag),
-            TagKind::Audio => self.feed_audio(clock_ms, tag),
+            TagKind::Video => self.feed_video(tag),
+            TagKind::Audio => self.feed_audio(tag),
             TagKind::Data => {
                 let metadata = metadata::parse(&tag.data);
                 if let Some(Metadata { video, audio, bitrate_bps }) = metadata
@@ -93,7 +92,8 @@ impl Demuxer {
         self.outputs.pop_front()
     }
 
-    /// Milliseconds that do not wrap: the value nearest to the last one.
+    /// Milliseconds that do not wrap: the value nearest to the last one. Only for units: many encoders stamp headers and
+    /// metadata with zero at any time.
     fn unwrap(&mut self, timestamp_ms: u32) -> i64 {
         let clock_ms = match self.clock_ms {
             None => i64::from(timestamp_ms),
@@ -110,12 +110,12 @@ impl Demuxer {
         self.outputs.push_back(Media::Lost(RENDITION, reason));
     }
 
-    fn feed_video(&mut self, clock_ms: i64, tag: Tag) -> Result<(), FlvError> {
+    fn feed_video(&mut self, tag: Tag) -> Result<(), FlvError> {
         let mut body = tag.data;
         match video_packet(&mut body)? {
             Packet::SequenceHeader => self.set_video(tag.timestamp_ms, body),
             Packet::Frames(offset_ms) => {
-                self.push_picture(clock_ms, offset_ms, &body);
+                self.push_picture(tag.timestamp_ms, offset_ms, &body);
                 Ok(())
             }
             Packet::Ignored => Ok(()),
@@ -130,13 +130,9 @@ impl Demuxer {
         if self.video.as_ref().is_some_and(|video| video.sequence_header == sequence_header) {
             return Ok(());
         }
-        let config = h264::parse_avcc(&sequence_header).map_err(|error| FlvError::SequenceHeader {
-            track: "video",
-            timestamp_ms,
-            error,
-        })?;
-        // AVCDecoderConfigurationRecord: lengthSizeMinusOne is in the low bits of its fifth byte.
-        let length_size = usize::from(sequence_header.get(4).copied().unwrap_or(3) & 3) + 1;
+        let failed = |error| FlvError::SequenceHeader { track: "video", timestamp_ms, error };
+        let config = h264::parse_avcc(&sequence_header).map_err(failed)?;
+        let length_size = h264::nal_length_size(&sequence_header).map_err(failed)?;
         let config = Arc::new(config);
         if self.video.as_ref().is_none_or(|video| video.config != config) {
             self.outputs.push_back(Media::VideoConfig(RENDITION, Arc::clone(&config)));
@@ -147,7 +143,7 @@ impl Demuxer {
         Ok(())
     }
 
-    fn push_picture(&mut self, clock_ms: i64, offset_ms: i32, body: &Bytes) {
+    fn push_picture(&mut self, timestamp_ms: u32, offset_ms: i32, body: &Bytes) {
         let Some(video) = &self.video else {
             return self.lost("a picture before the video sequence header");
         };
@@ -157,6 +153,7 @@ impl Demuxer {
         if sample.data.is_empty() {
             return;
         }
+        let clock_ms = self.unwrap(timestamp_ms);
         self.outputs.push_back(Media::Unit(Unit {
             rendition: RENDITION,
             track: Track::Video,
@@ -167,7 +164,7 @@ impl Demuxer {
         }));
     }
 
-    fn feed_audio(&mut self, clock_ms: i64, tag: Tag) -> Result<(), FlvError> {
+    fn feed_audio(&mut self, tag: Tag) -> Result<(), FlvError> {
         let mut body = tag.data;
         match audio_packet(&mut body)? {
             Packet::SequenceHeader => self.set_audio(tag.timestamp_ms, body),
@@ -176,7 +173,7 @@ impl Demuxer {
                 Ok(())
             }
             Packet::Frames(_) => {
-                let time = MediaTime::from_ms(clock_ms);
+                let time = MediaTime::from_ms(self.unwrap(tag.timestamp_ms));
                 if !body.is_empty() {
                     self.outputs.push_back(Media::Unit(Unit {
                         rendition: RENDITION,
@@ -325,3 +322,6 @@ fn four_cc_name(four_cc: &[u8; 4]) -> String {
         other => format!("codec {}", other.escape_ascii()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,18 +183,19 @@ impl Connection {
         }
     }
 
-    /// Does what the session wants done.
+    /// Does what the session wants done. Media that arrived before a reply could not be sent is taken all the same.
     async fn drain(&mut self, ingest: &mut Ingest) -> Result<(), Ended> {
+        let mut unsent = None;
         while let Some(output) = self.session.poll() {
             match output {
-                SessionOutput::Reply(bytes) => self.write(&bytes).await?,
+                SessionOutput::Reply(bytes) if unsent.is_none() => unsent = self.write(&bytes).await.err(),
                 SessionOutput::Tag(tag) => ingest.feed(Input::Flv(tag)).await?,
                 SessionOutput::Unpublish => return Err(Ended::Unpublished),
                 SessionOutput::Close => return Err(Ended::Refused),
-                SessionOutput::Publish(_) => {}
+                SessionOutput::Reply(_) | SessionOutput::Publish(_) => {}
             }
         }
-        Ok(())
+        unsent.map_or(Ok(()), Err)
     }
 
     async fn write(&mut self, bytes: &Bytes) -> Result<(), Ended> {
