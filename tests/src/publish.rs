@@ -109,6 +109,24 @@ pub fn ffmpeg_srt(clip: &Path, url: &str) -> Result<Publisher> {
     Publisher::spawn("ffmpeg (SRT)", &mut command)
 }
 
+/// ffmpeg pushing several clips by SRT, each as a program of one transport stream: one picture in several qualities.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn ffmpeg_srt_programs(clips: &[&Path], url: &str) -> Result<Publisher> {
+    let mut command = child::command("ffmpeg", Orphaned::Killed);
+    command.args(["-hide_banner", "-loglevel", "info", "-nostdin"]);
+    for clip in clips {
+        command.args(["-re", "-i"]).arg(clip);
+    }
+    for index in 0..clips.len() {
+        command.args(["-map", &format!("{index}:v"), "-map", &format!("{index}:a")]);
+        command.args(["-program", &format!("title=quality{index}:st={}:st={}", 2 * index, 2 * index + 1)]);
+    }
+    command.args(["-c", "copy", "-f", "mpegts", url]);
+    Publisher::spawn("ffmpeg (SRT, several programs)", &mut command)
+}
+
 /// Which GStreamer element sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sink {

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod command_line;
+mod controls;
 mod https;
 mod keys;
 mod page;
