@@ -8,7 +8,7 @@
 //! | [`serve`], [`site`] | HTTP: media, API, viewer site |
 //! | [`db`], [`secret`] | streams and their keys |
 //! | [`config`], [`cli`], [`check`], [`folder`], [`process`] | how it is started |
-//! | `health`, `metrics` | what is measured |
+//! | [`health`], [`metrics`] | what is measured |
 //! | [`clock`] | the time |
 
 pub mod check;
@@ -17,8 +17,10 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod folder;
+pub mod health;
 pub mod ingest;
 pub mod live;
+pub mod metrics;
 pub mod process;
 mod random;
 pub mod secret;

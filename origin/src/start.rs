@@ -4,7 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -16,13 +16,14 @@ use crate::{
     folder::{self, FolderError},
     ingest::{rtmp, srt},
     live::Live,
+    metrics::Page,
     secret::Passphrase,
     serve::{self, HttpConfig, HttpError, Probe, Rooms, Service, TlsFiles},
-    store::Store,
+    store::{Store, StoreConfig},
 };
 
 /// What publishers' sessions get after a stop to hand over what they have.
-const INGEST_GRACE: Duration = Duration::from_secs(3);
+const INGEST_GRACE: Duration = Duration::from_secs(6);
 
 /// The server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,14 @@ pub enum StartError {
         addr: SocketAddr,
         /// RTMP or SRT.
         protocol: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Media cannot be kept on disk.
+    #[error("cannot keep media in {path}: {source}", path = path.display())]
+    Store {
+        /// The data folder.
+        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -67,6 +76,7 @@ pub struct Handle {
     pub srt: SocketAddr,
     live: Arc<Live>,
     db: Db,
+    store: Store,
     stop_ingest: watch::Sender<bool>,
     ingest: Vec<JoinHandle<()>>,
     stop_http: watch::Sender<bool>,
@@ -90,11 +100,13 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     let srt_config = srt_config(config)?;
     let srt_addr = srt_config.addr;
     let srt = srt::Server::bind(srt_config).await.map_err(bind(srt_addr, "SRT"))?;
-    let live = Live::new(config.live_config(), Store::memory(), db.clone());
+    let store = open_store(config, data)?;
+    let live = Live::new(config.live_config(), store.clone(), db.clone());
+    live.recover().await?;
     let (stop_ingest, ingest_stop) = watch::channel(false);
     let (stop_http, http_stop) = watch::channel(false);
     let addrs = (http.local_addr(), rtmp.local_addr(), srt.local_addr());
-    let rooms = Rooms { live: Arc::clone(&live), probes: probes(&db), metrics: Arc::new(String::new) };
+    let rooms = Rooms { live: Arc::clone(&live), probes: probes(&db), metrics: page(&live, &store, rtmp.counters()) };
     let ingest = vec![
         tokio::spawn(Arc::clone(&live).run(ingest_stop.clone())),
         tokio::spawn(rtmp.run(Arc::clone(&live), ingest_stop.clone())),
@@ -104,7 +116,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     let (http, rtmp, srt) = addrs;
     // Scripts read the addresses from this line.
     tracing::info!(%http, %rtmp, %srt, "listening");
-    Ok(Handle { http, rtmp, srt, live, db, stop_ingest, ingest, stop_http, serving, _lock: lock })
+    Ok(Handle { http, rtmp, srt, live, db, store, stop_ingest, ingest, stop_http, serving, _lock: lock })
 }
 
 impl Handle {
@@ -123,6 +135,8 @@ impl Handle {
                 tracing::warn!("publishers' sessions did not end in time");
             }
         }
+        self.store.flush().await;
+        self.live.flush_errors().await;
         self.stop_http.send_replace(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "serving ended badly");
@@ -174,4 +188,46 @@ fn probes(db: &Db) -> Arc<[(&'static str, Probe)]> {
         Box::pin(async move { db.ping().await.map_err(|error| error.to_string()) })
     });
     Arc::new([("database", database)])
+}
+
+fn open_store(config: &Config, data: &Path) -> Result<Store, StartError> {
+    if !config.store.write_behind {
+        return Ok(Store::memory());
+    }
+    let store_config = StoreConfig { queue_bytes: config.store.queue_mib << 20 };
+    Store::open(data, store_config).map_err(|source| StartError::Store { path: data.to_owned(), source })
+}
+
+/// What `/metrics` answers.
+fn page(live: &Arc<Live>, store: &Store, rtmp: Arc<rtmp::Counters>) -> Arc<dyn Fn() -> String + Send + Sync> {
+    let (live, store) = (Arc::clone(live), store.clone());
+    Arc::new(move || {
+        let mut page = Page::default();
+        let census = live.census();
+        page.gauge("skylark_publishers", "Sessions that hold a stream.", census.publishers);
+        let states = [
+            ("offline", census.offline),
+            ("live", census.live),
+            ("reconnecting", census.reconnecting),
+            ("ended", census.ended),
+        ];
+        page.gauges("skylark_streams", "Streams by state.", "state", states);
+        live.metrics().render(&mut page);
+        let stats = store.stats();
+        page.gauge("skylark_store_queued_bytes", "Media that waits to be written to disk.", stats.queued_bytes);
+        page.counter("skylark_store_written_bytes_total", "Media written to disk.", stats.written_bytes);
+        let lost = [("disk", stats.failed_parts), ("queue_full", stats.dropped_parts)];
+        page.counters("skylark_store_lost_parts_total", "Parts that did not reach the disk.", "why", lost);
+        let rtmp = [
+            ("accepted", &rtmp.connections),
+            ("turned_away", &rtmp.turned_away),
+            ("refused", &rtmp.refused),
+            ("malformed", &rtmp.malformed),
+            ("timed_out", &rtmp.handshake_timeouts),
+            ("panicked", &rtmp.panics),
+        ];
+        let rtmp = rtmp.map(|(event, counter)| (event, counter.load(Ordering::Relaxed)));
+        page.counters("skylark_rtmp_connections_total", "Connections on the RTMP port.", "event", rtmp);
+        page.finish()
+    })
 }

@@ -19,6 +19,8 @@ pub use addr::ListenAddr;
 pub use limits::OutOfRange;
 pub use sources::{ConfigError, ENV_PREFIX, parse};
 
+use crate::{ingest::PublisherLimits, live::LiveConfig};
+
 /// Everything that can be set. What holds a secret is a path to a file that does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -235,15 +237,23 @@ impl Config {
 
     /// What the streams' room takes from it.
     #[must_use]
-    pub fn live_config(&self) -> crate::live::LiveConfig {
-        crate::live::LiveConfig {
+    pub fn live_config(&self) -> LiveConfig {
+        LiveConfig {
             part: Duration::from_millis(self.hls.part_ms),
             segment: Duration::from_millis(self.hls.segment_ms),
             window: Duration::from_secs(self.hls.window_s),
             reconnect_timeout: Duration::from_secs(self.live.reconnect_timeout_s),
             ended_retention: Duration::from_secs(self.live.ended_retention_s),
             max_publishers: self.live.max_publishers,
-            ..Default::default()
+            max_streams: self.live.max_streams,
+            limits: PublisherLimits {
+                bitrate_bps: self.limits.bitrate_kbps * 1000,
+                width: self.limits.width,
+                height: self.limits.height,
+                media_timeout: Duration::from_secs(self.limits.media_timeout_s),
+                keyframe_timeout: Duration::from_secs(self.limits.keyframe_timeout_s),
+            },
+            ..LiveConfig::default()
         }
     }
 }

@@ -4,15 +4,26 @@
 //! | module | what |
 //! |---|---|
 //! | [`rtmp`], [`srt`] | twins: accept, authorise, pump the socket into an [`Ingest`] |
+//! | `limits` | what a publisher may send |
 
+mod limits;
 pub mod rtmp;
 pub mod srt;
 
 use std::{fmt, future::Future, time::Duration};
 
-use skylark_media::pipeline::{Input, Pipeline, PipelineError, PipelineLimits};
+use skylark_media::{
+    UnixTime,
+    flv::TagKind,
+    pipeline::{Input, Output, Pipeline, PipelineError, PipelineStats, Warning},
+};
 
-use crate::live::{Publisher, Stop};
+pub use self::limits::PublisherLimits;
+use self::limits::{Allowance, Noted};
+use crate::{
+    health::Meter,
+    live::{Publisher, Stop},
+};
 
 /// How a publisher reached us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +75,17 @@ pub enum Departure {
     Refused(IngestError),
 }
 
+impl Departure {
+    /// Its place among the metrics' departures.
+    fn index(&self) -> usize {
+        match self {
+            Self::Clean => 0,
+            Self::Lost(_) => 1,
+            Self::Refused(_) => 2,
+        }
+    }
+}
+
 /// A publisher's media cannot go on: tell it, then close.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum IngestError {
@@ -89,11 +111,35 @@ pub enum IngestError {
     Stopped(#[from] Stop),
 }
 
+impl IngestError {
+    /// Stable name, for error logs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Pipeline(PipelineError::NoKeyframe { .. }) => "no-keyframe",
+            Self::Pipeline(PipelineError::UnsupportedCodec { .. }) => "unsupported-codec",
+            Self::Pipeline(PipelineError::Resolution { .. }) => "resolution",
+            Self::Pipeline(_) => "malformed",
+            Self::Bitrate { .. } => "bitrate",
+            Self::Idle { .. } => "idle",
+            Self::Stopped(Stop::Superseded) => "superseded",
+            Self::Stopped(Stop::Revoked) => "revoked",
+            Self::Stopped(Stop::ShuttingDown | Stop::Unavailable) => "server",
+        }
+    }
+}
+
 /// One publishing session: pipeline, limits and health between a socket and a live stream.
 #[derive(Debug)]
 pub struct Ingest {
     publisher: Publisher,
     pipeline: Option<Pipeline>,
+    allowance: Allowance,
+    meter: Meter,
+    bytes: u64,
+    last_media: UnixTime,
+    counted: PipelineStats,
+    noted: Noted,
 }
 
 impl Ingest {
@@ -103,7 +149,19 @@ impl Ingest {
     /// A session that has been admitted and has not sent media yet.
     #[must_use]
     pub fn new(publisher: Publisher) -> Self {
-        Self { publisher, pipeline: None }
+        let now = publisher.now();
+        let max_bitrate_bps = publisher.limits().bitrate_bps;
+        publisher.metrics().ingest(publisher.protocol()).sessions.increment();
+        Self {
+            meter: Meter::new(publisher.protocol(), max_bitrate_bps, now),
+            allowance: Allowance::new(max_bitrate_bps),
+            pipeline: None,
+            bytes: 0,
+            last_media: now,
+            counted: PipelineStats::default(),
+            noted: Noted::default(),
+            publisher,
+        }
     }
 
     /// Takes what arrived; returns when viewers can be given what it completes.
@@ -112,17 +170,28 @@ impl Ingest {
     /// When the publisher has to be told to go; then call [`Ingest::finish`] with [`Departure::Refused`].
     pub async fn feed(&mut self, input: Input) -> Result<(), IngestError> {
         let now = self.publisher.now();
-        let pipeline = match &mut self.pipeline {
-            Some(pipeline) => pipeline,
-            None if matches!(input, Input::Tick) => return Ok(()),
-            none => {
-                let (config, resume) = self.publisher.begin().await?;
-                none.insert(Pipeline::new(config, PipelineLimits::default(), resume))
+        let (bytes, is_media) = weigh(&input);
+        if bytes > 0 {
+            self.bytes += bytes;
+            self.publisher.metrics().ingest(self.publisher.protocol()).bytes.add(bytes);
+            self.allowance.spend(now, bytes)?;
+        }
+        if is_media {
+            self.last_media = now;
+            self.publisher.deliver(now);
+        } else {
+            let (silent, limit) = (now.since(self.last_media), self.publisher.limits().media_timeout);
+            if silent >= limit {
+                return Err(IngestError::Idle { idle_s: silent.as_secs() });
             }
+        }
+        let fed = match self.pipeline(is_media).await? {
+            Some(pipeline) => pipeline.feed(now, input),
+            None => return Ok(()),
         };
-        let fed = pipeline.feed(now, input);
-        while let Some(output) = pipeline.poll() {
-            self.publisher.push(output).await?;
+        self.drain(now).await?;
+        if self.meter.is_due(now) {
+            self.measure(now);
         }
         Ok(fed?)
     }
@@ -134,18 +203,85 @@ impl Ingest {
     }
 
     /// What the SRT session knows of its link; about once a second.
-    pub fn report_link(&mut self, _link: SrtLink) {}
+    pub fn report_link(&mut self, link: SrtLink) {
+        self.meter.link(link);
+    }
 
     /// Ends the session: viewers get what is complete, and the stream waits for the publisher's return. A session that
     /// is dropped without this is taken for lost.
-    pub async fn finish(mut self, _departure: Departure) {
-        if let Some(mut pipeline) = self.pipeline.take() {
-            pipeline.finish(self.publisher.now());
-            while let Some(output) = pipeline.poll() {
-                if self.publisher.push(output).await.is_err() {
-                    break;
+    pub async fn finish(mut self, departure: Departure) {
+        let now = self.publisher.now();
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.finish(now);
+            // When another session has taken over, what was pending has no place any more.
+            _ = self.drain(now).await;
+            self.measure(now);
+        }
+        self.publisher.metrics().depart(departure.index());
+        match departure {
+            Departure::Clean => {}
+            Departure::Lost(reason) => self.publisher.log_error("connection-lost", reason),
+            Departure::Refused(IngestError::Stopped(Stop::ShuttingDown)) => {}
+            Departure::Refused(error) => self.publisher.log_error(error.code(), error.to_string()),
+        }
+    }
+
+    /// The pipeline; made when the first media arrives.
+    async fn pipeline(&mut self, is_media: bool) -> Result<Option<&mut Pipeline>, Stop> {
+        if self.pipeline.is_none() && is_media {
+            let (config, resume) = self.publisher.begin().await?;
+            self.pipeline = Some(Pipeline::new(config, self.publisher.limits().pipeline(), resume));
+        }
+        Ok(self.pipeline.as_mut())
+    }
+
+    /// Stores and announces what the pipeline has.
+    async fn drain(&mut self, now: UnixTime) -> Result<(), Stop> {
+        while let Some(output) = self.pipeline.as_mut().and_then(Pipeline::poll) {
+            match output {
+                Output::Warning(warning) => {
+                    if self.noted.is_news(code(&warning), now) {
+                        tracing::warn!(stream = %self.publisher.stream_id(), %warning, "the publisher's media is faulty");
+                        self.publisher.log_error(code(&warning), warning.to_string());
+                    }
+                }
+                output => {
+                    if matches!(output, Output::Part(..)) {
+                        self.publisher.metrics().ingest(self.publisher.protocol()).parts.increment();
+                    }
+                    self.publisher.push(output).await?;
                 }
             }
         }
+        Ok(())
+    }
+
+    fn measure(&mut self, now: UnixTime) {
+        let Some(pipeline) = &self.pipeline else { return };
+        let stats = pipeline.stats();
+        let counters = self.publisher.metrics().ingest(self.publisher.protocol());
+        counters.video_frames.add(stats.video_frames.saturating_sub(self.counted.video_frames));
+        counters.audio_frames.add(stats.audio_frames.saturating_sub(self.counted.audio_frames));
+        self.counted = stats;
+        let health = self.meter.sample(now, self.bytes, stats);
+        self.publisher.show_health(health);
+    }
+}
+
+/// Bytes of an input, and whether they are sound or picture.
+fn weigh(input: &Input) -> (u64, bool) {
+    match input {
+        Input::Flv(tag) => (tag.data.len() as u64, tag.kind != TagKind::Data),
+        Input::Ts(bytes) => (bytes.len() as u64, !bytes.is_empty()),
+        Input::Tick => (0, false),
+    }
+}
+
+/// Stable name of a warning, for error logs.
+fn code(warning: &Warning) -> &'static str {
+    match warning {
+        Warning::LongGop { .. } => "long-gop",
+        Warning::ClockJump { .. } => "clock-jump",
+        Warning::Dropped { .. } => "dropped-frames",
     }
 }

@@ -53,17 +53,43 @@ impl Live {
         protocol: Protocol,
         peer: SocketAddr,
     ) -> Result<Publisher, Refusal> {
+        let admitted = self.try_admit(key, protocol, peer).await;
+        if let Err(refusal) = &admitted {
+            self.metrics.refuse(*refusal);
+        }
+        admitted
+    }
+
+    async fn try_admit(
+        self: &Arc<Self>,
+        key: &str,
+        protocol: Protocol,
+        peer: SocketAddr,
+    ) -> Result<Publisher, Refusal> {
         let record = self.authorise(key).await?;
         if *self.stopping.borrow() {
             return Err(Refusal::ShuttingDown);
         }
-        let permit = Arc::clone(&self.publishers).try_acquire_owned().map_err(|_| Refusal::TooManyPublishers)?;
-        let stream = self.know(&record.stream);
+        let stream = self.know(&record.stream).ok_or(Refusal::TooManyPublishers)?;
         let session = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
         let bell = {
             let mut desk = stream.desk();
+            // Whoever takes over a stream takes over its place among the publishers, too.
+            let place = match desk.place.take() {
+                Some(place) => place,
+                None => Arc::clone(&self.publishers).try_acquire_owned().map_err(|_| Refusal::TooManyPublishers)?,
+            };
+            desk.place = Some(place);
             match desk.state.enter(session, self.clock.now()) {
-                Entry::InUse => return Err(Refusal::InUse),
+                Entry::InUse => {
+                    drop(desk);
+                    self.log_error(
+                        &record.stream,
+                        "in-use",
+                        format!("refused a second {protocol} publisher: the key is in use"),
+                    );
+                    return Err(Refusal::InUse);
+                }
                 Entry::Admitted { supersedes } => {
                     if let (Some(_), Some(bell)) = (supersedes, &desk.bell) {
                         bell.send_replace(Some(Stop::Superseded));
@@ -76,7 +102,7 @@ impl Live {
             bell
         };
         stream.show_state();
-        Ok(Publisher { live: Arc::clone(self), stream, session, protocol, peer, bell, _permit: permit })
+        Ok(Publisher { live: Arc::clone(self), stream, session, protocol, peer, bell })
     }
 
     /// The SRT passphrase that callers with `key` have to use; `None` for the server's own, if it has one.

@@ -8,10 +8,12 @@
 //! | [`writer`] | the windows' only writer: stores, then announces |
 //! | [`publisher`] | the right to publish, held by one session |
 //! | [`admission`] | from a key to a [`Publisher`], or a [`Refusal`] |
-//! | [`keeper`] | time passing: reconnect time-outs, retention, revoked keys, new streams |
+//! | [`config`] | what all of it depends on |
+//! | [`keeper`] | time passing: reconnect time-outs, retention, revoked keys, new streams, error logs |
 
 pub mod admission;
 pub mod broadcast;
+pub mod config;
 pub mod keeper;
 pub mod publisher;
 pub mod state;
@@ -29,11 +31,12 @@ use tokio::sync::{Semaphore, watch};
 
 pub use admission::Refusal;
 pub use broadcast::{Broadcast, Published, Rendition};
-pub use keeper::LiveConfig;
+pub use config::LiveConfig;
 pub use publisher::{Publisher, Stop};
-pub use stream::LiveStream;
+pub use stream::{HealthReport, LiveStream};
 
-use crate::{clock::Clock, db::Db, store::Store};
+use self::keeper::ErrorQueue;
+use crate::{clock::Clock, db::Db, metrics::Metrics, store::Store};
 
 /// Every stream that this origin knows.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ pub struct Live {
     publishers: Arc<Semaphore>,
     next_session: AtomicU64,
     stopping: watch::Sender<bool>,
+    metrics: Metrics,
+    errors: ErrorQueue,
 }
 
 impl Live {
@@ -61,6 +66,8 @@ impl Live {
             streams: ArcSwap::default(),
             next_session: AtomicU64::new(0),
             stopping: watch::Sender::new(false),
+            metrics: Metrics::default(),
+            errors: ErrorQueue::default(),
         })
     }
 
@@ -83,10 +90,45 @@ impl Live {
         self.clock
     }
 
+    /// The server's counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Streams that somebody holds, and streams in each state.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        for stream in self.streams.load().values() {
+            census.publishers += u64::from(stream.desk().state.is_held());
+            match stream.state() {
+                StreamState::Offline => census.offline += 1,
+                StreamState::Live => census.live += 1,
+                StreamState::Reconnecting => census.reconnecting += 1,
+                StreamState::Ended => census.ended += 1,
+            }
+        }
+        census
+    }
+
+    /// What a stream's publisher may read of it: health and the error log.
+    pub async fn health_report(&self, stream: &LiveStream) -> HealthReport {
+        let status = stream.status();
+        let errors = self.db.errors(stream.id()).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot read an error log");
+            Vec::new()
+        });
+        HealthReport { state: status.state, health: status.health, errors }
+    }
+
     /// The stream with this id, known from now on.
-    fn know(&self, id: &StreamId) -> Arc<LiveStream> {
+    fn know(&self, id: &StreamId) -> Option<Arc<LiveStream>> {
         if let Some(known) = self.get(id) {
-            return known;
+            return Some(known);
+        }
+        if self.streams.load().len() >= self.config.max_streams {
+            return None;
         }
         let fresh = Arc::new(LiveStream::new(id.clone(), self.clock, self.config.rules()));
         self.streams.rcu(|streams| {
@@ -95,6 +137,21 @@ impl Live {
             streams
         });
         // Another task may have been quicker: theirs is the one that everybody has.
-        self.get(id).unwrap_or(fresh)
+        self.get(id)
     }
+}
+
+/// How many streams are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Streams that a session holds.
+    pub publishers: u64,
+    /// Never published to since the start.
+    pub offline: u64,
+    /// Live.
+    pub live: u64,
+    /// Waiting for their publisher.
+    pub reconnecting: u64,
+    /// Over.
+    pub ended: u64,
 }

@@ -6,15 +6,18 @@ use skylark_media::{
     UnixTime,
     pipeline::{Output, PackageConfig, Resume},
 };
-use skylark_protocol::{Health, StreamId};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use skylark_protocol::{Health, StreamId, StreamState};
+use tokio::sync::watch;
 
 use super::{
     Live, LiveStream,
     state::{SessionId, Start},
     writer::BroadcastWriter,
 };
-use crate::ingest::Protocol;
+use crate::{
+    ingest::{Protocol, PublisherLimits},
+    metrics::Metrics,
+};
 
 /// Why a session has to end that its publisher did not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +45,6 @@ pub struct Publisher {
     pub(super) protocol: Protocol,
     pub(super) peer: SocketAddr,
     pub(super) bell: watch::Receiver<Option<Stop>>,
-    pub(super) _permit: OwnedSemaphorePermit,
 }
 
 impl Publisher {
@@ -81,9 +83,26 @@ impl Publisher {
         }
     }
 
-    /// Media arrived: the session is in use.
-    pub fn deliver(&self) {
-        self.stream.desk().state.deliver(self.session, self.now());
+    /// What it may send.
+    #[must_use]
+    pub fn limits(&self) -> &PublisherLimits {
+        &self.live.config.limits
+    }
+
+    /// The server's counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.live.metrics
+    }
+
+    /// Media arrived now: the session is in use.
+    pub fn deliver(&self, now: UnixTime) {
+        self.stream.desk().state.deliver(self.session, now);
+    }
+
+    /// Adds to the stream's error log.
+    pub fn log_error(&self, code: &str, message: String) {
+        self.live.log_error(self.stream.id(), code, message);
     }
 
     /// Takes up the waiting broadcast, or begins one: where the session's media goes.
@@ -91,17 +110,23 @@ impl Publisher {
     /// # Errors
     /// When the session has to end.
     pub async fn begin(&self) -> Result<(PackageConfig, Resume), Stop> {
-        let mut writer = self.stream.writer.lock().await;
+        let mut writers = self.stream.writers.lock().await;
         let start = self.stream.desk().state.begin(self.session).ok_or(Stop::Superseded)?;
         let now = self.now();
-        match (start, writer.as_mut()) {
+        match (start, writers.current.as_mut()) {
             (Start::Resume, Some(writer)) => Ok((writer.package(), writer.resume(now))),
             _ => {
                 let id = self.stream.id();
-                let fresh = BroadcastWriter::new(id, self.live.config.window(), now, &self.live.store)
-                    .map_err(|_| Stop::Unavailable)?;
+                let fresh = BroadcastWriter::new(id, self.live.config.window(), now, &self.live.store);
+                let fresh = fresh.map_err(|error| {
+                    tracing::error!(stream = %id, %error, "cannot begin a broadcast");
+                    Stop::Unavailable
+                })?;
                 let package = fresh.package();
-                *writer = Some(fresh);
+                // One that nobody ever saw may be there from a session that left before its first part.
+                if let Some(unseen) = writers.current.replace(fresh) {
+                    unseen.remove();
+                }
                 Ok((package, Resume::default()))
             }
         }
@@ -112,24 +137,26 @@ impl Publisher {
     /// # Errors
     /// When the session has to end.
     pub async fn push(&self, output: Output) -> Result<(), Stop> {
-        let mut writer = self.stream.writer.lock().await;
+        let mut writers = self.stream.writers.lock().await;
         if !self.stream.desk().state.is_held_by(self.session) {
             return Err(Stop::Superseded);
         }
-        let Some(writer) = writer.as_mut() else { return Err(Stop::Unavailable) };
-        let first_part = matches!(output, Output::Part(..));
+        let Some(writer) = writers.current.as_mut() else { return Err(Stop::Unavailable) };
+        let is_part = matches!(output, Output::Part(..));
         writer.push(output).await;
-        if first_part {
+        if is_part && self.stream.state() != StreamState::Live {
             self.stream.desk().state.publish(self.session);
-            self.stream.show_broadcast(writer.broadcast());
-            self.stream.show_state();
+            self.stream.show(writer.broadcast());
+            tracing::info!(stream = %self.stream.id(), broadcast = writer.broadcast().id(), "live");
         }
         Ok(())
     }
 
-    /// Shows what arrives, or that nothing does any more.
-    pub fn show_health(&self, health: Option<Health>) {
-        self.stream.show_health(health);
+    /// Shows what arrives.
+    pub fn show_health(&self, health: Health) {
+        if self.stream.desk().state.is_held_by(self.session) {
+            self.stream.show_health(Some(health));
+        }
     }
 }
 
@@ -141,7 +168,9 @@ impl Drop for Publisher {
             desk.state.leave(self.session, now);
             desk.bell = None;
             desk.key = None;
+            desk.place = None;
             drop(desk);
+            self.stream.show_health(None);
             self.stream.show_state();
         }
     }

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use skylark_media::UnixTime;
 use skylark_protocol::{Health, StreamId, StreamState, StreamStatus};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{
     broadcast::Broadcast,
@@ -23,14 +24,25 @@ pub struct LiveStream {
     health: ArcSwapOption<Health>,
     desk: Mutex<Desk>,
     /// Held while a part is stored and announced, and while a broadcast begins or ends.
-    pub(super) writer: tokio::sync::Mutex<Option<BroadcastWriter>>,
+    pub(super) writers: tokio::sync::Mutex<Writers>,
+}
+
+/// The writers of a stream's broadcasts.
+#[derive(Debug, Default)]
+pub(super) struct Writers {
+    /// Of the one that is on.
+    pub(super) current: Option<BroadcastWriter>,
+    /// Of those that ended and can still be played, with the time of their end, oldest first.
+    pub(super) ended: Vec<(UnixTime, BroadcastWriter)>,
 }
 
 /// What readers see, replaced as a whole.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Shown {
     state: Option<StreamState>,
-    /// Newest first; the first is the one that is on, or the last one.
+    /// Id and start of the broadcast that is on, or the last one.
+    last: Option<(String, UnixTime)>,
+    /// Those whose media is kept, newest first; the first is the one that is on, or the last one.
     broadcasts: Vec<Arc<Broadcast>>,
 }
 
@@ -42,6 +54,8 @@ pub(super) struct Desk {
     pub(super) bell: Option<watch::Sender<Option<Stop>>>,
     /// The key that the session came with.
     pub(super) key: Option<i64>,
+    /// The session's place among the publishers.
+    pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
 /// What a publisher may read of its own stream.
@@ -62,8 +76,8 @@ impl LiveStream {
             clock,
             shown: ArcSwap::default(),
             health: ArcSwapOption::empty(),
-            desk: Mutex::new(Desk { state: State::new(rules), bell: None, key: None }),
-            writer: tokio::sync::Mutex::new(None),
+            desk: Mutex::new(Desk { state: State::new(rules), bell: None, key: None, place: None }),
+            writers: tokio::sync::Mutex::default(),
         }
     }
 
@@ -78,23 +92,16 @@ impl LiveStream {
     pub fn status(&self) -> StreamStatus {
         let shown = self.shown.load();
         let state = shown.state.unwrap_or(StreamState::Offline);
-        let current = shown.broadcasts.first();
+        let playable = shown.broadcasts.first().is_some();
         StreamStatus {
             id: self.id.clone(),
             state,
-            playlist: current.map(|_| format!("/live/{}/index.m3u8", self.id)),
-            broadcast: current.map(|broadcast| broadcast.id().to_owned()),
-            started_at_ms: current.map(|broadcast| broadcast.started_at().as_ms()),
+            playlist: playable.then(|| format!("/live/{}/index.m3u8", self.id)),
+            broadcast: shown.last.as_ref().map(|(id, _)| id.clone()),
+            started_at_ms: shown.last.as_ref().map(|(_, started_at)| started_at.as_ms()),
             now_ms: self.clock.now().as_ms(),
             health: self.health.load().as_deref().filter(|_| state == StreamState::Live).cloned(),
         }
-    }
-
-    /// What its publisher may read: health and the error log.
-    #[must_use]
-    pub fn health_report(&self) -> HealthReport {
-        let status = self.status();
-        HealthReport { state: status.state, health: status.health, errors: Vec::new() }
     }
 
     /// Where it stands.
@@ -122,24 +129,29 @@ impl LiveStream {
 
     /// Shows readers where the stream stands.
     pub(super) fn show_state(&self) {
-        let state = self.desk().state.stream_state();
-        self.shown.rcu(|shown| Shown { state: Some(state), broadcasts: shown.broadcasts.clone() });
+        // Asked inside: when two show at once, what the later one finds remains.
+        self.shown.rcu(|shown| Shown { state: Some(self.desk().state.stream_state()), ..Shown::clone(shown) });
     }
 
-    /// Shows readers a broadcast, before all others.
-    pub(super) fn show_broadcast(&self, broadcast: &Arc<Broadcast>) {
+    /// Shows readers that this broadcast is on, in one step: a page that sees `live` finds the new broadcast.
+    pub(super) fn show(&self, broadcast: &Arc<Broadcast>) {
         self.shown.rcu(|shown| {
             let mut broadcasts = vec![Arc::clone(broadcast)];
             broadcasts.extend(shown.broadcasts.iter().filter(|other| other.id() != broadcast.id()).cloned());
-            Shown { state: shown.state, broadcasts }
+            Shown {
+                state: Some(self.desk().state.stream_state()),
+                last: Some((broadcast.id().to_owned(), broadcast.started_at())),
+                broadcasts,
+            }
         });
     }
 
     /// Readers don't see this broadcast any more.
-    pub(super) fn hide_broadcast(&self, id: &str) {
-        self.shown.rcu(|shown| Shown {
-            state: shown.state,
-            broadcasts: shown.broadcasts.iter().filter(|other| other.id() != id).cloned().collect(),
+    pub(super) fn hide(&self, id: &str) {
+        self.shown.rcu(|shown| {
+            let mut shown = Shown::clone(shown);
+            shown.broadcasts.retain(|broadcast| broadcast.id() != id);
+            shown
         });
     }
 

@@ -113,7 +113,7 @@ async fn health(State(rooms): State<Rooms>, Path(id): Path<String>, headers: Hea
         return Err(Failure(StatusCode::UNAUTHORIZED, "wrong-key", "this key does not belong to this stream"));
     }
     let stream = find(&rooms, id.as_str())?;
-    Ok(Json(stream.health_report()).into_response())
+    Ok(Json(rooms.live.health_report(&stream).await).into_response())
 }
 
 fn find(rooms: &Rooms, id: &str) -> Result<Arc<LiveStream>, Failure> {
