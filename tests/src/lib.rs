@@ -9,6 +9,7 @@
 //! | [`hls`] | a low-latency HLS client that checks every playlist and keeps the media |
 //! | [`decode`] | reads frame numbers, flashes and beeps back from media |
 //! | [`browser`] | Chromium on the viewer page |
+//! | [`lossy_proxy`] | a network that loses and delays datagrams; [`srt_receiver`]: our SRT receiver alone |
 //! | [`bench`] | load for the benchmarks |
 
 pub mod bench;
@@ -18,10 +19,12 @@ pub mod decode;
 pub mod flv;
 pub mod hls;
 pub mod http;
+pub mod lossy_proxy;
 pub mod obs;
 pub mod origin;
 pub mod playlist;
 pub mod publish;
+pub mod srt_receiver;
 #[cfg(test)]
 mod tidy;
 pub mod wait;
