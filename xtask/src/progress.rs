@@ -52,7 +52,19 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
+    forget_package(&mut cargo);
     cargo
+}
+
+/// Takes from a command what cargo told this program about its own package: build scripts of dependencies look at
+/// these variables, and would run again whenever a plain `cargo build` and a `cargo xtask` take turns.
+pub(crate) fn forget_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// Runs a command to its end; its output is the user's.

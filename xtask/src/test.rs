@@ -127,7 +127,7 @@ fn end_to_end(filter: Option<&str>) -> Result<Command> {
     let origin = progress::target().join("debug/skylark-origin");
     let cargo = std::env::var("CARGO").context("CARGO is not set: start this as `cargo xtask test`")?;
     let mut command = child::command(&cargo, Orphaned::Terminated);
-    command.current_dir(progress::root());
+    progress::forget_package(command.current_dir(progress::root()));
     command.args(["test", "--workspace", "--test", "e2e", "--", "--test-threads", E2E_THREADS]);
     command.args(filter);
     command.env("SKYLARK_ORIGIN_BIN", origin).env("SKYLARK_E2E_OUTPUT", progress::target().join("e2e"));
