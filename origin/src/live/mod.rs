@@ -155,3 +155,6 @@ pub struct Census {
     /// Over.
     pub ended: u64,
 }
+
+#[cfg(test)]
+mod tests;

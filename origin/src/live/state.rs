@@ -170,3 +170,174 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RULES: Rules = Rules { in_use: Duration::from_secs(3), reconnect_timeout: Duration::from_secs(30) };
+    const A: SessionId = SessionId(1);
+    const B: SessionId = SessionId(2);
+
+    fn at(ms: i64) -> UnixTime {
+        UnixTime::from_ms(1_795_228_800_000 + ms)
+    }
+
+    /// A stream that `A` publishes to since 0 ms.
+    fn live() -> State {
+        let mut state = State::new(RULES);
+        assert_eq!(state.enter(A, at(0)), Entry::Admitted { supersedes: None });
+        state.deliver(A, at(0));
+        assert_eq!(state.begin(A), Some(Start::New));
+        state.publish(A);
+        assert_eq!(state.stream_state(), StreamState::Live);
+        state
+    }
+
+    #[test]
+    fn a_session_that_delivers_keeps_its_place_and_a_silent_one_does_not() {
+        let mut state = live();
+        assert_eq!(state.enter(B, at(2_999)), Entry::InUse);
+        assert!(state.is_held_by(A));
+        assert_eq!(state.enter(B, at(3_000)), Entry::Admitted { supersedes: Some(A) });
+        assert_eq!(state.stream_state(), StreamState::Reconnecting, "until the newcomer's media can be played");
+        assert_eq!(state.begin(A), None);
+        assert_eq!(state.begin(B), Some(Start::Resume));
+        state.leave(A, at(3_100));
+        assert!(state.is_held_by(B), "the old session's end is not the new one's");
+    }
+
+    #[test]
+    fn a_session_without_media_gives_way_at_once() {
+        let mut state = State::new(RULES);
+        state.enter(A, at(0));
+        assert_eq!(state.enter(B, at(1)), Entry::Admitted { supersedes: Some(A) });
+        assert_eq!(state.stream_state(), StreamState::Offline, "nothing was ever shown");
+    }
+
+    #[test]
+    fn who_returns_in_time_resumes_and_who_does_not_begins_anew() {
+        let mut state = live();
+        state.leave(A, at(10_000));
+        assert_eq!(state.stream_state(), StreamState::Reconnecting);
+        assert!(!state.expire(at(39_999)));
+        state.enter(B, at(39_999));
+        assert_eq!(state.begin(B), Some(Start::Resume));
+        assert!(!state.expire(at(60_000)), "a returned publisher may take its time to the first part");
+        state.leave(B, at(60_001));
+        assert!(state.expire(at(60_001)), "but one that leaves without a part has not returned");
+        assert_eq!(state.stream_state(), StreamState::Ended);
+        state.enter(A, at(70_000));
+        assert_eq!(state.begin(A), Some(Start::New));
+        assert_eq!(state.stream_state(), StreamState::Ended, "until its first part");
+    }
+
+    #[test]
+    fn being_admitted_is_not_returning() {
+        let mut state = live();
+        state.leave(A, at(0));
+        state.enter(B, at(1_000));
+        assert!(state.expire(at(30_000)));
+        assert_eq!(state.begin(B), Some(Start::New), "its media comes too late");
+    }
+
+    #[test]
+    fn after_a_restart_the_time_out_counts_from_the_restart() {
+        let mut state = State::new(RULES);
+        state.recover(at(0));
+        assert_eq!(state.stream_state(), StreamState::Reconnecting);
+        assert!(!state.expire(at(29_999)));
+        state.enter(A, at(29_999));
+        assert_eq!(state.begin(A), Some(Start::Resume));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Enter,
+        Deliver(usize),
+        Begin(usize),
+        Publish(usize),
+        Leave(usize),
+        Expire,
+    }
+
+    fn step() -> impl Strategy<Value = (u16, Step)> {
+        let step = prop_oneof![
+            Just(Step::Enter),
+            (0..4_usize).prop_map(Step::Deliver),
+            (0..4_usize).prop_map(Step::Begin),
+            (0..4_usize).prop_map(Step::Publish),
+            (0..4_usize).prop_map(Step::Leave),
+            Just(Step::Expire),
+        ];
+        (0..20_000_u16, step)
+    }
+
+    proptest! {
+        /// Whatever sessions do, in any order: one at most holds the stream, only who holds it changes anything, nobody
+        /// who delivers is put out, and a broadcast ends only while nobody has begun to go on with it.
+        #[test]
+        fn the_rules_hold(steps in prop::collection::vec(step(), 1..200)) {
+            let mut state = State::new(RULES);
+            let (mut now, mut next) = (at(0), 0);
+            let mut recent = Vec::new();
+            let mut last_media: Option<(SessionId, UnixTime)> = None;
+            let mut began: Option<SessionId> = None;
+            for (wait_ms, step) in steps {
+                now = now + Duration::from_millis(wait_ms.into());
+                let before = (state.occupant, state.phase);
+                let pick = |back: usize| recent.iter().rev().nth(back).copied().unwrap_or(SessionId(u64::MAX));
+                match step {
+                    Step::Enter => {
+                        next += 1;
+                        let session = SessionId(next);
+                        let busy = last_media.is_some_and(|(who, when)| {
+                            state.is_held_by(who) && now.since(when) < RULES.in_use
+                        });
+                        let entry = state.enter(session, now);
+                        prop_assert_eq!(entry == Entry::InUse, busy);
+                        if busy {
+                            prop_assert_eq!(before, (state.occupant, state.phase));
+                        } else {
+                            recent.push(session);
+                            prop_assert!(state.is_held_by(session));
+                        }
+                    }
+                    Step::Deliver(back) => {
+                        state.deliver(pick(back), now);
+                        if state.is_held_by(pick(back)) {
+                            last_media = Some((pick(back), now));
+                        }
+                    }
+                    Step::Begin(back) => {
+                        let start = state.begin(pick(back));
+                        prop_assert_eq!(start.is_some(), state.is_held_by(pick(back)));
+                        if start.is_some() {
+                            began = Some(pick(back));
+                        }
+                    }
+                    // As the publisher does: nothing is published before it was begun.
+                    Step::Publish(back) if began == Some(pick(back)) => state.publish(pick(back)),
+                    Step::Publish(_) => {}
+                    Step::Leave(back) => {
+                        let held = state.is_held_by(pick(back));
+                        state.leave(pick(back), now);
+                        prop_assert!(held || before == (state.occupant, state.phase));
+                        prop_assert!(!state.is_held_by(pick(back)));
+                    }
+                    Step::Expire => {
+                        if state.expire(now) {
+                            prop_assert!(!began.is_some_and(|session| state.is_held_by(session)));
+                            prop_assert_eq!(state.stream_state(), StreamState::Ended);
+                        }
+                    }
+                }
+                if state.stream_state() == StreamState::Live {
+                    prop_assert!(state.is_held(), "somebody publishes what is live");
+                }
+            }
+        }
+    }
+}
