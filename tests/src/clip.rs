@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use tempfile::NamedTempFile;
 
 /// Changes whenever the same parameters make another clip.
 const VERSION: u32 = 1;
@@ -71,6 +72,19 @@ impl Clip {
             fs::rename(&unfinished, &path)?;
         }
         Ok(path)
+    }
+
+    /// The clip as an MPEG transport stream.
+    ///
+    /// # Errors
+    /// When ffmpeg fails.
+    pub fn transport_stream(&self) -> Result<NamedTempFile> {
+        let file = tempfile::Builder::new().suffix(".ts").tempfile()?;
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-i"]).arg(self.file()?);
+        let status = ffmpeg.args(["-c", "copy", "-f", "mpegts"]).arg(file.path()).stdin(Stdio::null()).status()?;
+        ensure!(status.success(), "ffmpeg cannot make a transport stream: {status}");
+        Ok(file)
     }
 
     fn encode(&self, path: &Path) -> Result<()> {

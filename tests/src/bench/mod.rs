@@ -9,6 +9,7 @@ pub mod latency;
 pub mod nginx;
 pub mod process;
 pub mod serving;
+pub mod srt;
 pub mod srt_loss;
 pub mod viewers;
 

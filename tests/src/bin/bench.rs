@@ -1,10 +1,10 @@
 //! `bench [--quick] [ROW…]`: measures and prints one table. Started by `cargo xtask bench`.
 
 use anyhow::{Result, bail};
-use e2e::bench::{Row, audience, ingest, latency, serving, table};
+use e2e::bench::{Row, audience, ingest, latency, serving, srt, table};
 
 /// Names of the groups of rows.
-const ROWS: [&str; 4] = ["ingest", "serving", "viewers", "latency"];
+const ROWS: [&str; 5] = ["ingest", "serving", "viewers", "latency", "srt"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -25,6 +25,7 @@ async fn main() -> Result<()> {
             "ingest" => ingest::measure(quick).await,
             "serving" => serving::measure(quick).await,
             "viewers" => audience::measure(quick).await,
+            "srt" => srt::measure(quick).await,
             _ => latency::measure(quick).await,
         };
         match measured {
