@@ -92,13 +92,13 @@ pub(super) struct Session {
 }
 
 /// Acknowledgements sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Acks {
     number: u32,
     /// Number and time of those whose answer is awaited.
     waiting: VecDeque<(u32, UnixTime)>,
     /// The last one: what it said and when.
-    last: Option<(Sequence, UnixTime)>,
+    last: (Sequence, UnixTime),
     answered: bool,
 }
 
@@ -115,17 +115,17 @@ impl Session {
     pub(super) fn new(now: UnixTime, setup: Setup) -> Self {
         Self {
             buffer: Buffer::new(setup.first_sequence),
-            setup,
             started: now,
             heard: now,
             sent: now,
             round_trip: RoundTrip::new(),
-            acks: Acks::default(),
+            acks: Acks::new(now, setup.first_sequence),
             reorder: Duration::ZERO,
             keys_changed: now,
             rate: Rate { since: now, packets: 0, bytes: 0, shown: (0, 0) },
             statistics: Statistics::default(),
             effects: VecDeque::new(),
+            setup,
             #[cfg(test)]
             poisoned: false,
         }
@@ -271,8 +271,8 @@ impl Session {
     fn acknowledge(&mut self, now: UnixTime) {
         let next = self.buffer.next_sequence();
         let retry = self.round_trip.smoothed() + 4 * self.round_trip.variance();
-        let due =
-            self.acks.last.is_none_or(|(last, at)| last != next || (!self.acks.answered && now.since(at) >= retry));
+        let (last, at) = self.acks.last;
+        let due = last != next || (!self.acks.answered && now.since(at) >= retry);
         if !due {
             return;
         }
@@ -314,9 +314,14 @@ fn micros(time: Duration) -> u32 {
 }
 
 impl Acks {
+    /// Nothing has arrived, and there is nothing to say about it.
+    fn new(now: UnixTime, first: Sequence) -> Self {
+        Self { number: 0, waiting: VecDeque::new(), last: (first, now), answered: true }
+    }
+
     fn send(&mut self, now: UnixTime, next: Sequence) -> u32 {
         self.number = self.number.wrapping_add(1).max(1);
-        self.last = Some((next, now));
+        self.last = (next, now);
         self.answered = false;
         self.waiting.push_back((self.number, now));
         if self.waiting.len() > ACKS_REMEMBERED {
