@@ -1,13 +1,22 @@
 //! From a publisher's bytes to parts: demultiplexer, timeline and packager behind one call.
 
+mod packager;
+mod rendition;
+mod start;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use packager::Packager;
+
 use crate::{
     flv,
     time::{MediaTime, TICKS_PER_SECOND, UnixTime},
-    unit::{Media, RenditionId},
+    ts,
+    unit::RenditionId,
 };
 
 /// Longest `EXT-X-TARGETDURATION`, seconds: more than anybody wants, and far from overflowing anything.
@@ -205,39 +214,78 @@ pub enum PipelineError {
 
 /// One publisher's way from container bytes to parts. Sans-IO: `feed`, then `poll` until `None`.
 #[derive(Debug)]
-pub struct Pipeline {}
+pub struct Pipeline {
+    packager: Packager,
+    demuxer: Option<Demuxer>,
+}
+
+/// Chosen by the first input.
+#[derive(Debug)]
+enum Demuxer {
+    Flv(Box<flv::Demuxer>),
+    Ts(Box<ts::Demuxer>),
+}
 
 impl Pipeline {
     /// A pipeline for one publishing session.
     #[must_use]
-    pub fn new(_config: PackageConfig, _limits: PipelineLimits, _resume: Resume) -> Self {
-        todo!()
+    pub fn new(config: PackageConfig, limits: PipelineLimits, resume: Resume) -> Self {
+        Self { packager: Packager::new(config, limits, resume), demuxer: None }
     }
 
-    /// Takes what arrived at `now`.
+    /// Takes what arrived at `now`. `Tick` at least every 250 ms while nothing else arrives.
     ///
     /// # Errors
     /// When the publisher has to be told to go; parts that were complete can still be polled.
-    pub fn feed(&mut self, _now: UnixTime, _input: Input) -> Result<(), PipelineError> {
-        todo!()
+    pub fn feed(&mut self, now: UnixTime, input: Input) -> Result<(), PipelineError> {
+        let fed = match (input, &mut self.demuxer) {
+            (Input::Tick, _) => Ok(()),
+            (Input::Flv(tag), demuxer) => match demuxer.get_or_insert_with(|| Demuxer::Flv(Box::default())) {
+                Demuxer::Flv(demuxer) => demuxer.feed(tag).map_err(PipelineError::from),
+                Demuxer::Ts(_) => Err(PipelineError::Malformed("FLV in a transport stream".to_owned())),
+            },
+            (Input::Ts(bytes), demuxer) => match demuxer.get_or_insert_with(|| Demuxer::Ts(Box::default())) {
+                Demuxer::Ts(demuxer) => demuxer.feed(&bytes).map_err(PipelineError::from),
+                Demuxer::Flv(_) => Err(PipelineError::Malformed("a transport stream in FLV".to_owned())),
+            },
+        };
+        self.package(now)?;
+        self.packager.tick(now)?;
+        fed
+    }
+
+    fn package(&mut self, now: UnixTime) -> Result<(), PipelineError> {
+        loop {
+            let media = match &mut self.demuxer {
+                Some(Demuxer::Flv(demuxer)) => demuxer.poll(),
+                Some(Demuxer::Ts(demuxer)) => demuxer.poll(),
+                None => None,
+            };
+            match media {
+                Some(media) => self.packager.feed(now, media)?,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// The next output; `None` until more is fed.
     pub fn poll(&mut self) -> Option<Output> {
-        todo!()
+        self.packager.poll()
     }
 
     /// Counters so far.
     #[must_use]
     pub fn stats(&self) -> PipelineStats {
-        todo!()
+        self.packager.stats()
     }
 
     /// The publisher is gone: what is pending becomes the last part, and the segment ends.
-    pub fn finish(&mut self, _now: UnixTime) {
-        todo!()
+    pub fn finish(&mut self, now: UnixTime) {
+        if let Some(Demuxer::Ts(demuxer)) = &mut self.demuxer {
+            demuxer.finish();
+        }
+        // A publisher who is gone need not be told what was wrong with its last frames.
+        let _ = self.package(now);
+        self.packager.finish();
     }
 }
-
-#[doc(hidden)]
-pub fn _uses(_: Media) {}

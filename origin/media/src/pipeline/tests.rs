@@ -1,0 +1,1 @@
+//! What viewers and publishers would notice of a pipeline.
