@@ -176,12 +176,21 @@ export class Engine {
     return !this.#hls;
   }
 
-  destroy() {
+  /** Lets go of the `<video>`; what it showed last stays on `still`, a `<canvas>` below it. */
+  destroy(still) {
     this.#destroyed = true;
+    keepPicture(this.#video, still);
     this.#hls?.destroy();
     this.#hls = null;
     this.#video.removeAttribute("src");
   }
+}
+
+function keepPicture(video, canvas) {
+  if (video.readyState < 2 || !video.videoWidth) return;
+  canvas.width = video.videoWidth;
+  canvas.height = video.videoHeight;
+  canvas.getContext("2d").drawImage(video, 0, 0);
 }
 
 /** `play()` that tells how it went: "playing", "blocked" by the autoplay rules, or "failed". */

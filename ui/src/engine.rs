@@ -1,7 +1,7 @@
 //! hls.js and what the browser offers, as `ui/js/engine.js` wraps them.
 
 use wasm_bindgen::prelude::*;
-use web_sys::{HtmlElement, HtmlVideoElement};
+use web_sys::{HtmlCanvasElement, HtmlElement, HtmlVideoElement};
 
 #[wasm_bindgen(raw_module = "./engine.js")]
 extern "C" {
@@ -41,9 +41,9 @@ extern "C" {
     /// Whether the browser plays HLS without hls.js.
     #[wasm_bindgen(method)]
     pub fn native(this: &Engine) -> bool;
-    /// Lets go of the `<video>`.
+    /// Lets go of the `<video>`, and keeps what it showed last on the canvas.
     #[wasm_bindgen(method)]
-    pub fn destroy(this: &Engine);
+    pub fn destroy(this: &Engine, still: &HtmlCanvasElement);
 
     /// An answer of the origin.
     pub type Answer;

@@ -15,6 +15,7 @@ use crate::{
 pub(super) fn Controls(player: Player, stage: NodeRef<html::Div>, help: RwSignal<bool>) -> impl IntoView {
     let view = player.view;
     let has_picture = move || matches!(view.get().state, State::Playing | State::Paused | State::Reconnecting);
+    let moves = move || view.get().state == State::Playing;
     let paused = move || view.get().state == State::Paused;
     let enlarged = RwSignal::new(false);
     let listener = window_event_listener_untyped("fullscreenchange", move |_| enlarged.set(engine::is_fullscreen()));
@@ -62,7 +63,7 @@ pub(super) fn Controls(player: Player, stage: NodeRef<html::Div>, help: RwSignal
             type="button"
             id="unmute"
             class="unmute"
-            class:hidden=move || !(player.sound_blocked.get() && has_picture())
+            class:hidden=move || !(player.sound_blocked.get() && moves())
             on:click=move |_| player.set_muted(false)
         >
             <Icon path=shapes::MUTED/>
@@ -107,6 +108,7 @@ fn Volume(player: Player) -> impl IntoView {
 #[component]
 fn Live(player: Player) -> impl IntoView {
     let at_edge = move || player.view.get().at_live_edge;
+    let interrupted = move || player.view.get().state == State::Reconnecting;
     let latency = move || {
         let ms = player.latency_ms.get().filter(|ms| (0..3_600_000).contains(ms))?;
         Some(format!("{:.1} s", f64::from(ms) / 1000.0))
@@ -117,6 +119,7 @@ fn Live(player: Player) -> impl IntoView {
             id="live"
             class="live"
             class:behind=move || !at_edge()
+            class:hidden=interrupted
             aria-label=move || if at_edge() { "Live" } else { "Go to live" }
             title=move || if at_edge() { "You are watching live" } else { "Go to live (l)" }
             on:click=move |_| if !player.view.get_untracked().at_live_edge { player.tell(Event::GoLive) }
@@ -124,7 +127,7 @@ fn Live(player: Player) -> impl IntoView {
             <span class="dot"></span>
             {move || if at_edge() { "Live" } else { "Go live" }}
         </button>
-        <span id="latency" class="latency" title="Age of the picture since it reached the server">{latency}</span>
+        <span id="latency" class="latency" class:hidden=interrupted title="Age of the picture since it reached the server">{latency}</span>
     }
 }
 
@@ -158,15 +161,11 @@ pub(super) fn fullscreen(player: Player, stage: NodeRef<html::Div>) {
     }
 }
 
-/// The picture was clicked: with a mouse that stops and starts it; a finger calls the controls first.
+/// The picture was clicked: with a mouse that stops and starts it; a finger only calls the controls, or the sound.
 pub(super) fn tapped(player: Player, awake: Awake) {
-    let touch = window().match_media("(hover: none)").ok().flatten().is_some_and(|query| query.matches());
-    if touch || player.sound_blocked.get_untracked() {
-        if player.sound_blocked.get_untracked() {
-            player.set_muted(false);
-        }
-        awake.touch();
-    } else if matches!(player.view.get_untracked().state, State::Playing | State::Paused) {
+    if player.sound_blocked.get_untracked() {
+        player.set_muted(false);
+    } else if !awake.called.get_value() && matches!(player.view.get_untracked().state, State::Playing | State::Paused) {
         player.toggle();
     }
 }

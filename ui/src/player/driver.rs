@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use leptos::prelude::*;
 use skylark_protocol::{StreamId, StreamStatus};
 use wasm_bindgen::prelude::*;
-use web_sys::HtmlVideoElement;
+use web_sys::{HtmlCanvasElement, HtmlVideoElement};
 
 use crate::{
     api::{self, ApiError},
@@ -48,6 +48,8 @@ pub(super) struct Player {
     pub(super) muted: RwSignal<bool>,
     /// The browser refused to play with sound until the viewer touches the page.
     pub(super) sound_blocked: RwSignal<bool>,
+    /// A menu is open: the controls stay.
+    pub(super) menu_open: RwSignal<bool>,
     inner: StoredValue<Rc<RefCell<Inner>>, LocalStorage>,
 }
 
@@ -56,6 +58,8 @@ struct Inner {
     session: Session,
     clock: OriginClock,
     video: Option<HtmlVideoElement>,
+    /// Below the video: its last picture, while nothing is loaded.
+    still: Option<HtmlCanvasElement>,
     engine: Option<Engine>,
     listener: Option<Closure<dyn FnMut(String, f64, String)>>,
     /// The playhead stands because a command said so.
@@ -72,6 +76,7 @@ impl Player {
             id,
             clock: OriginClock::default(),
             video: None,
+            still: None,
             engine: None,
             listener: None,
             held: true,
@@ -90,18 +95,20 @@ impl Player {
             volume: RwSignal::new(volume.clamp(0.0, 1.0)),
             muted: RwSignal::new(engine::remembered(MUTED_KEY).is_some_and(|text| text == "1")),
             sound_blocked: RwSignal::new(false),
+            menu_open: RwSignal::new(false),
             inner: StoredValue::new_local(Rc::new(RefCell::new(inner))),
         }
     }
 
-    /// Begins with this `<video>`.
-    pub(super) fn start(self, video: HtmlVideoElement) {
+    /// Begins with this `<video>` and the canvas below it.
+    pub(super) fn start(self, video: HtmlVideoElement, still: HtmlCanvasElement) {
         video.set_volume(self.volume.get_untracked());
         video.set_muted(self.muted.get_untracked());
         let listener =
             Closure::new(move |kind: String, number: f64, text: String| self.engine_says(&kind, number, &text));
         self.with(|inner| {
             inner.video = Some(video);
+            inner.still = Some(still);
             inner.listener = Some(listener);
         });
         self.ask_status();
@@ -350,8 +357,8 @@ impl Inner {
 
     fn unload(&mut self) {
         self.held = true;
-        if let Some(engine) = self.engine.take() {
-            engine.destroy();
+        if let (Some(engine), Some(still)) = (self.engine.take(), &self.still) {
+            engine.destroy(still);
         }
     }
 }

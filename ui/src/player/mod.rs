@@ -39,18 +39,22 @@ pub(crate) fn Watch(id: StreamId) -> impl IntoView {
 #[component]
 fn Stage(player: Player, stage: NodeRef<html::Div>, help: RwSignal<bool>) -> impl IntoView {
     let video = NodeRef::<html::Video>::new();
+    let still = NodeRef::<html::Canvas>::new();
     let awake = Awake::new(player);
     Effect::new(move |started: Option<bool>| {
         if started != Some(true)
-            && let Some(element) = video.get()
+            && let (Some(video), Some(still)) = (video.get(), still.get())
         {
-            player.start(element);
+            player.start(video, still);
             return true;
         }
         started.unwrap_or(false)
     });
     let view = player.view;
-    let idle = move || !awake.on.get() && view.get().state == State::Playing && !help.get();
+    let idle = move || {
+        let busy = awake.on.get() || help.get() || player.menu_open.get();
+        !busy && view.get().state == State::Playing
+    };
     view! {
         <div
             id="player"
@@ -62,10 +66,11 @@ fn Stage(player: Player, stage: NodeRef<html::Div>, help: RwSignal<bool>) -> imp
             data-latency-ms=move || player.latency_ms.get().map(|ms| ms.to_string())
             data-level=move || player.playing_level.get().to_string()
             on:pointermove=move |_| awake.touch()
-            on:pointerdown=move |_| awake.touch()
+            on:pointerdown=move |event| awake.touch_by(&event.pointer_type())
             on:focusin=move |_| awake.touch()
             on:pointerleave=move |event| if event.pointer_type() == "mouse" { awake.sleep() }
         >
+            <canvas class="still" node_ref=still aria-hidden="true"></canvas>
             <video
                 id="video"
                 node_ref=video
@@ -91,6 +96,8 @@ fn Stage(player: Player, stage: NodeRef<html::Div>, help: RwSignal<bool>) -> imp
 struct Awake {
     on: RwSignal<bool>,
     until_ms: StoredValue<f64>,
+    /// The last press came from a finger, and the controls were hidden then.
+    called: StoredValue<bool>,
 }
 
 /// How long the controls stay, in milliseconds.
@@ -98,7 +105,11 @@ const AWAKE_MS: f64 = 2_600.0;
 
 impl Awake {
     fn new(player: Player) -> Self {
-        let awake = Self { on: RwSignal::new(true), until_ms: StoredValue::new(js_sys::Date::now() + AWAKE_MS) };
+        let awake = Self {
+            on: RwSignal::new(true),
+            until_ms: StoredValue::new(js_sys::Date::now() + AWAKE_MS),
+            called: StoredValue::new(false),
+        };
         Effect::new(move || {
             // The latency is measured several times a second: a clock as good as any.
             player.latency_ms.track();
@@ -114,6 +125,12 @@ impl Awake {
         if !self.on.get_untracked() {
             self.on.set(true);
         }
+    }
+
+    /// A press: a finger first calls the controls, a mouse acts at once.
+    fn touch_by(self, pointer: &str) {
+        self.called.set_value(pointer == "touch");
+        self.touch();
     }
 
     fn sleep(self) {

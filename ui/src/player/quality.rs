@@ -8,7 +8,7 @@ use crate::brand::{Icon, shapes};
 /// Button and menu: automatic, and each rendition, best first.
 #[component]
 pub(super) fn Quality(player: Player) -> impl IntoView {
-    let open = RwSignal::new(false);
+    let open = player.menu_open;
     let root = NodeRef::<html::Div>::new();
     close_outside(root, open);
     let choices = move || {
