@@ -81,12 +81,10 @@ pub struct Metrics {
     refused: [Counter; REFUSALS.len()],
     departures: [Counter; DEPARTURES.len()],
     http: [Counter; HTTP_CLASSES.len()],
-    /// Requests that wait for media that is to come.
+    /// Media requests in progress: mostly held ones.
     pub http_held: Gauge,
     /// Broadcasts brought back at the start.
     pub recovered_broadcasts: Counter,
-    /// Sessions that an error of ours ended.
-    pub panics: Counter,
     /// Entries of error logs that could not be kept.
     pub errors_dropped: Counter,
 }
@@ -160,10 +158,13 @@ impl Metrics {
         page.counters("skylark_departures_total", "Publishing sessions that ended.", "how", departures);
         let http = HTTP_CLASSES.iter().zip(&self.http).map(|(class, counter)| (*class, counter.get()));
         page.counters("skylark_http_responses_total", "HTTP responses.", "class", http);
-        page.gauge("skylark_http_held", "Requests that wait for media that is to come.", self.http_held.get());
+        page.gauge(
+            "skylark_http_held",
+            "Media requests in progress, mostly held until there is something new.",
+            self.http_held.get(),
+        );
         let recovered = self.recovered_broadcasts.get();
         page.counter("skylark_recovered_broadcasts_total", "Broadcasts brought back at the start.", recovered);
-        page.counter("skylark_panics_total", "Sessions ended by a programming error.", self.panics.get());
         let dropped = self.errors_dropped.get();
         page.counter("skylark_errors_dropped_total", "Error log entries that could not be kept.", dropped);
     }

@@ -4,7 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -106,7 +109,11 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     let (stop_ingest, ingest_stop) = watch::channel(false);
     let (stop_http, http_stop) = watch::channel(false);
     let addrs = (http.local_addr(), rtmp.local_addr(), srt.local_addr());
-    let rooms = Rooms { live: Arc::clone(&live), probes: probes(&db), metrics: page(&live, &store, rtmp.counters()) };
+    let rooms = Rooms {
+        live: Arc::clone(&live),
+        probes: probes(&db),
+        metrics: page(&live, &store, rtmp.counters(), srt.counters()),
+    };
     let ingest = vec![
         tokio::spawn(Arc::clone(&live).run(ingest_stop.clone())),
         tokio::spawn(rtmp.run(Arc::clone(&live), ingest_stop.clone())),
@@ -199,7 +206,12 @@ fn open_store(config: &Config, data: &Path) -> Result<Store, StartError> {
 }
 
 /// What `/metrics` answers.
-fn page(live: &Arc<Live>, store: &Store, rtmp: Arc<rtmp::Counters>) -> Arc<dyn Fn() -> String + Send + Sync> {
+fn page(
+    live: &Arc<Live>,
+    store: &Store,
+    rtmp: Arc<rtmp::Counters>,
+    srt: Arc<srt::Counters>,
+) -> Arc<dyn Fn() -> String + Send + Sync> {
     let (live, store) = (Arc::clone(live), store.clone());
     Arc::new(move || {
         let mut page = Page::default();
@@ -218,16 +230,24 @@ fn page(live: &Arc<Live>, store: &Store, rtmp: Arc<rtmp::Counters>) -> Arc<dyn F
         page.counter("skylark_store_written_bytes_total", "Media written to disk.", stats.written_bytes);
         let lost = [("disk", stats.failed_parts), ("queue_full", stats.dropped_parts)];
         page.counters("skylark_store_lost_parts_total", "Parts that did not reach the disk.", "why", lost);
+        let panics = [("rtmp", read(&rtmp.panics)), ("srt", read(&srt.panics))];
+        page.counters("skylark_panics_total", "Sessions ended by a programming error.", "protocol", panics);
         let rtmp = [
-            ("accepted", &rtmp.connections),
-            ("turned_away", &rtmp.turned_away),
-            ("refused", &rtmp.refused),
-            ("malformed", &rtmp.malformed),
-            ("timed_out", &rtmp.handshake_timeouts),
-            ("panicked", &rtmp.panics),
+            ("accepted", read(&rtmp.connections)),
+            ("turned_away", read(&rtmp.turned_away)),
+            ("refused", read(&rtmp.refused)),
+            ("malformed", read(&rtmp.malformed)),
+            ("timed_out", read(&rtmp.handshake_timeouts)),
         ];
-        let rtmp = rtmp.map(|(event, counter)| (event, counter.load(Ordering::Relaxed)));
         page.counters("skylark_rtmp_connections_total", "Connections on the RTMP port.", "event", rtmp);
+        let callers = [("accepted", read(&srt.accepted)), ("refused", read(&srt.refused))];
+        page.counters("skylark_srt_callers_total", "Callers on the SRT port.", "event", callers);
+        let lost = [("dropped", read(&srt.dropped)), ("unsent", read(&srt.unsent))];
+        page.counters("skylark_srt_lost_packets_total", "Packets lost on this machine.", "event", lost);
         page.finish()
     })
+}
+
+fn read(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }

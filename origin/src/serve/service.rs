@@ -63,7 +63,11 @@ impl Service {
 
     /// Answers for what is below `/live/`, in patience.
     pub(super) async fn media(&self, path: &str, query: Option<&str>, patience: &mut Patience) -> Answer {
-        hls::answer(&self.live, path, query, patience).await
+        let metrics = self.live.metrics();
+        let _held = metrics.http_held.enter();
+        let answer = hls::answer(&self.live, path, query, patience).await;
+        metrics.answer(answer.status.as_u16());
+        answer
     }
 
     /// Answers for everything else.
@@ -75,7 +79,10 @@ impl Service {
             return not_allowed();
         }
         match self.router.clone().oneshot(request).await {
-            Ok(response) => response.map(Body::Other),
+            Ok(response) => {
+                self.live.metrics().answer(response.status().as_u16());
+                response.map(Body::Other)
+            }
             Err(never) => match never {},
         }
     }
