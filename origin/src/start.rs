@@ -111,7 +111,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     let addrs = (http.local_addr(), rtmp.local_addr(), srt.local_addr());
     let rooms = Rooms {
         live: Arc::clone(&live),
-        probes: probes(&db),
+        probes: probes(&db, &ingest_stop),
         metrics: page(&live, &store, rtmp.counters(), srt.counters()),
     };
     let ingest = vec![
@@ -188,13 +188,18 @@ fn passphrase(path: &Path) -> Result<Passphrase, StartError> {
 }
 
 /// What `/readyz` asks.
-fn probes(db: &Db) -> Arc<[(&'static str, Probe)]> {
+fn probes(db: &Db, stop: &watch::Receiver<bool>) -> Arc<[(&'static str, Probe)]> {
     let db = db.clone();
     let database: Probe = Arc::new(move || {
         let db = db.clone();
         Box::pin(async move { db.ping().await.map_err(|error| error.to_string()) })
     });
-    Arc::new([("database", database)])
+    let stop = stop.clone();
+    let running: Probe = Arc::new(move || {
+        let running = if *stop.borrow() { Err("it is about to stop".to_owned()) } else { Ok(()) };
+        Box::pin(std::future::ready(running))
+    });
+    Arc::new([("server", running), ("database", database)])
 }
 
 fn open_store(config: &Config, data: &Path) -> Result<Store, StartError> {
@@ -211,7 +216,7 @@ fn page(
     store: &Store,
     rtmp: Arc<rtmp::Counters>,
     srt: Arc<srt::Counters>,
-) -> Arc<dyn Fn() -> String + Send + Sync> {
+) -> Arc<dyn Fn() -> Page + Send + Sync> {
     let (live, store) = (Arc::clone(live), store.clone());
     Arc::new(move || {
         let mut page = Page::default();
@@ -244,7 +249,7 @@ fn page(
         page.counters("skylark_srt_callers_total", "Callers on the SRT port.", "event", callers);
         let lost = [("dropped", read(&srt.dropped)), ("unsent", read(&srt.unsent))];
         page.counters("skylark_srt_lost_packets_total", "Packets lost on this machine.", "event", lost);
-        page.finish()
+        page
     })
 }
 

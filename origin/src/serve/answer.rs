@@ -182,22 +182,18 @@ pub(super) struct Answer {
     pub(super) ranges: bool,
     /// `Content-Range`
     pub(super) content_range: Option<ContentRange>,
-    /// The body. For a 304 and for `HEAD` it is not sent.
+    /// `Content-Length`: of `content`, unless only the head was asked for.
+    length: u64,
+    /// The body.
     pub(super) content: Content,
 }
 
 impl Answer {
     /// A refusal with its reason in plain text.
     pub(super) fn refusal(status: StatusCode, cache: Cache, reason: impl fmt::Display) -> Self {
-        Self {
-            status,
-            content_type: "text/plain; charset=utf-8",
-            cache,
-            etag: None,
-            ranges: false,
-            content_range: None,
-            content: Content::Whole(Bytes::from(format!("{reason}\n"))),
-        }
+        let content = Content::Whole(Bytes::from(format!("{reason}\n")));
+        let (content_type, length) = ("text/plain; charset=utf-8", content.len());
+        Self { status, content_type, cache, etag: None, ranges: false, content_range: None, length, content }
     }
 
     /// Something playable.
@@ -209,8 +205,14 @@ impl Answer {
             etag: Some(etag),
             ranges: false,
             content_range: None,
+            length: content.len(),
             content,
         }
+    }
+
+    /// The same without its body.
+    pub(super) fn head_only(self) -> Self {
+        Self { content: Content::EMPTY, ..self }
     }
 
     /// The same, and parts of it can be asked for.
@@ -231,7 +233,7 @@ impl Answer {
             return;
         }
         add("content-type", Value::Fixed(self.content_type));
-        add("content-length", Value::Number(self.content.len()));
+        add("content-length", Value::Number(self.length));
         if self.ranges {
             add("accept-ranges", Value::Fixed("bytes"));
         }
@@ -248,7 +250,7 @@ impl Answer {
         let (StatusCode::OK, Some(etag)) = (self.status, self.etag) else { return self };
         if conditions.if_none_match.is_some_and(|list| etag.is_among(list)) {
             self.status = StatusCode::NOT_MODIFIED;
-            return self;
+            return self.head_only();
         }
         let wanted = conditions.range.filter(|_| self.ranges && conditions.if_range.is_none_or(|tag| etag.is(tag)));
         let whole = self.content.len();
@@ -257,6 +259,7 @@ impl Answer {
             Wanted::Range(range) => {
                 self.status = StatusCode::PARTIAL_CONTENT;
                 self.content_range = Some(ContentRange { bytes: Some((range.start, range.end - 1)), whole });
+                self.length = range.end - range.start;
                 self.content = self.content.slice(&range);
                 self
             }

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{DefaultBodyLimit, FromRef, Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::map_response,
     response::{IntoResponse, Response},
@@ -13,8 +13,11 @@ use axum::{
 use serde::Serialize;
 use skylark_protocol::{LiveStreams, StreamId};
 
-use super::site;
-use crate::live::{Live, LiveStream};
+use super::{counters::Counters, site};
+use crate::{
+    live::{Live, LiveStream},
+    metrics::Page,
+};
 
 /// Largest body of a request to the API, bytes.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -29,8 +32,8 @@ pub struct Rooms {
     pub live: Arc<Live>,
     /// What has to be in order for `/readyz`, each with its name.
     pub probes: Arc<[(&'static str, Probe)]>,
-    /// `/metrics` in Prometheus' text format.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What `/metrics` begins with: the counts of the other rooms.
+    pub metrics: Arc<dyn Fn() -> Page + Send + Sync>,
 }
 
 impl fmt::Debug for Rooms {
@@ -39,8 +42,21 @@ impl fmt::Debug for Rooms {
     }
 }
 
+/// What the router's handlers share.
+#[derive(Clone)]
+struct Shared {
+    rooms: Rooms,
+    counters: Arc<Counters>,
+}
+
+impl FromRef<Shared> for Rooms {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.rooms.clone()
+    }
+}
+
 /// Everything but media.
-pub(super) fn router(rooms: Rooms) -> Router {
+pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
     let api = Router::new()
         .route("/streams/live", get(live_streams))
         .route("/streams/{id}/status", get(status))
@@ -60,7 +76,7 @@ pub(super) fn router(rooms: Rooms) -> Router {
         .route("/assets/{*path}", get(site::asset))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found\n") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(rooms)
+        .with_state(Shared { rooms, counters })
 }
 
 /// An error of the API: its status, a stable code, a sentence.
@@ -130,8 +146,10 @@ async fn readyz(State(rooms): State<Rooms>) -> Response {
     if wrong.is_empty() { plain(StatusCode::OK, "ready\n") } else { plain(StatusCode::SERVICE_UNAVAILABLE, wrong) }
 }
 
-async fn metrics(State(rooms): State<Rooms>) -> Response {
-    let mut response = (rooms.metrics)().into_response();
+async fn metrics(State(shared): State<Shared>) -> Response {
+    let mut page = (shared.rooms.metrics)();
+    shared.counters.render(&mut page);
+    let mut response = page.finish().into_response();
     let value = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, value);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
@@ -66,8 +66,8 @@ impl http_body::Body for Body {
 }
 
 impl Answer {
-    /// As hyper sends it; without the body if only the head was asked for.
-    pub(super) fn into_response(self, head_only: bool) -> Response<Body> {
+    /// As hyper sends it.
+    pub(super) fn into_response(self) -> Response<Body> {
         let mut response = Response::new(Body::from(Content::EMPTY));
         *response.status_mut() = self.status;
         self.headers(|name, value| {
@@ -78,9 +78,7 @@ impl Answer {
             };
             response.headers_mut().insert(HeaderName::from_static(name), value);
         });
-        if !head_only && self.status != StatusCode::NOT_MODIFIED {
-            *response.body_mut() = self.content.into();
-        }
+        *response.body_mut() = self.content.into();
         response
     }
 }

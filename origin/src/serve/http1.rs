@@ -14,7 +14,7 @@ use axum::http::{
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, Interest},
     net::TcpStream,
 };
 
@@ -22,9 +22,10 @@ use super::{
     answer::{Answer, Cache, Conditions, Content, Value},
     body::Body,
     date,
+    hot::HotPart,
     listener::{HEAD_TIMEOUT, MAX_HEAD_BYTES, MAX_HEADER_FIELDS, RESPONSE_LIMIT},
     patience::Patience,
-    service::Service,
+    service::{self, Service},
 };
 
 /// Room for a request's head before it has to grow; browsers send less.
@@ -56,32 +57,45 @@ pub(super) async fn serve(mut stream: TcpStream, service: &Service, patience: &m
         let Ok(read) = patience.wait(HEAD_TIMEOUT, read_head(&mut stream, &mut unread)).await else {
             return Ok(End::Closed);
         };
-        let asked = match read? {
-            Read::Head(length) => Asked::parse(unread.get(..length).unwrap_or_default()),
-            Read::TooLong => Asked::Bad(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        let parsed = match read? {
+            Read::Head(length) => Parsed::parse(unread.get(..length).unwrap_or_default()),
+            Read::TooLong => Parsed::Bad(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
             Read::End => return Ok(End::Closed),
         };
-        let (content, keep_alive, length) = match asked {
-            Asked::Media(media) => {
-                let answer = service.media(media.path, media.query, patience).await.under(&media.conditions);
-                let keep_alive = media.keep_alive && !patience.is_stopping();
+        let (content, keep_alive, length) = match parsed {
+            Parsed::Media { asked, keep_alive, length } => {
+                let answer = service.media(&asked, patience).await;
+                let keep_alive = keep_alive && !patience.is_stopping();
                 write_head(&mut head, &answer, keep_alive);
-                let bodiless = media.head_only || answer.status == StatusCode::NOT_MODIFIED;
-                (if bodiless { Content::EMPTY } else { answer.content }, keep_alive, media.length)
+                (answer.content, keep_alive, length)
             }
-            Asked::Other { request, keep_alive, length } => {
+            Parsed::Other { request, keep_alive, length } => {
                 let content = route(service, request, keep_alive, &mut head).await?;
                 (content, keep_alive, length)
             }
-            Asked::Foreign => return Ok(End::HandOver(stream, unread)),
-            Asked::Bad(status) => {
+            Parsed::Foreign => return Ok(End::HandOver(stream, unread)),
+            Parsed::Bad(status) => {
                 let refusal = Answer::refusal(status, Cache::No, "this request cannot be read");
+                service.count(status);
                 write_head(&mut head, &refusal, false);
                 (refusal.content, false, 0)
             }
         };
-        let sent = patience.finish(RESPONSE_LIMIT, write_all(&mut stream, &head, content.pieces())).await;
-        sent.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "the viewer reads too slowly")))?;
+        let hot = if let Content::Whole(bytes) = &content { service.hot_parts().ask(bytes) } else { None };
+        let sending = async {
+            match &hot {
+                Some(part) => send_file(&stream, &head, part).await,
+                None => write_all(&mut stream, &head, content.pieces()).await,
+            }
+        };
+        let sent = patience.finish(RESPONSE_LIMIT, sending).await;
+        match sent {
+            Ok(sent) => sent?,
+            Err(_) => {
+                service.counters().slow.increment();
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the viewer reads too slowly"));
+            }
+        }
         if !keep_alive {
             _ = stream.shutdown().await;
             return Ok(End::Closed);
@@ -118,9 +132,9 @@ async fn read_head(stream: &mut TcpStream, unread: &mut Vec<u8>) -> io::Result<R
 }
 
 /// A request's head, understood as far as an answer needs it.
-enum Asked<'a> {
-    /// `GET` or `HEAD` below `/live/`.
-    Media(Media<'a>),
+enum Parsed<'a> {
+    /// For what is below `/live/`; `length` is that of the head.
+    Media { asked: service::Asked<'a>, keep_alive: bool, length: usize },
     /// Another request without a body.
     Other { request: Request<axum::body::Body>, keep_alive: bool, length: usize },
     /// Hyper's.
@@ -129,18 +143,7 @@ enum Asked<'a> {
     Bad(StatusCode),
 }
 
-struct Media<'a> {
-    /// What follows `/live/`.
-    path: &'a str,
-    query: Option<&'a str>,
-    conditions: Conditions<'a>,
-    head_only: bool,
-    keep_alive: bool,
-    /// Bytes of the head.
-    length: usize,
-}
-
-impl<'a> Asked<'a> {
+impl<'a> Parsed<'a> {
     fn parse(head: &'a [u8]) -> Self {
         if head.starts_with(HTTP2_PREFACE) {
             return Self::Foreign;
@@ -182,7 +185,8 @@ impl<'a> Asked<'a> {
                 Some((path, query)) => (path, Some(query)),
                 None => (rest, None),
             };
-            return Self::Media(Media { path, query, conditions, head_only: method == "HEAD", keep_alive, length });
+            let asked = service::Asked { path, query, conditions, head_only: method == "HEAD" };
+            return Self::Media { asked, keep_alive, length };
         }
         match whole(method, target, request.headers) {
             Ok(request) => Self::Other { request, keep_alive, length },
@@ -285,4 +289,32 @@ async fn write_all(stream: &mut TcpStream, head: &[u8], pieces: &[Bytes]) -> io:
             more => written += more,
         }
     }
+}
+
+/// Writes head and part; the system takes the part's bytes from where they are.
+#[cfg(target_os = "linux")]
+async fn send_file(stream: &TcpStream, mut head: &[u8], part: &HotPart) -> io::Result<()> {
+    use rustix::{fs::sendfile, net::SendFlags};
+
+    let file = part.file().ok_or(io::ErrorKind::Unsupported)?;
+    // The head waits for the bytes that follow: they share a packet.
+    let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+    while !head.is_empty() {
+        let sent = stream.async_io(Interest::WRITABLE, || Ok(rustix::net::send(stream, head, flags)?)).await?;
+        head = head.get(sent..).unwrap_or_default();
+    }
+    let mut at = 0;
+    while at < part.len() {
+        let left = usize::try_from(part.len() - at).unwrap_or(usize::MAX);
+        let send = || Ok(sendfile(stream, file, Some(&mut at), left)?);
+        if stream.async_io(Interest::WRITABLE, send).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn send_file(_stream: &TcpStream, _head: &[u8], _part: &HotPart) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

@@ -15,6 +15,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
+    hot,
     http1::{self, End},
     patience::Patience,
     service::Service,
@@ -109,9 +110,14 @@ impl Server {
         let connection = Connection { service, stop: stop.clone() };
         let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
         tokio::pin!(stopped);
+        let mut sweeps = tokio::time::interval(hot::SWEEP_INTERVAL);
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
+                _ = sweeps.tick() => {
+                    connection.service.hot_parts().sweep();
+                    continue;
+                }
                 () = &mut stopped => break,
             };
             match accepted {
@@ -119,7 +125,10 @@ impl Server {
                     Ok(slot) => {
                         tokio::spawn(connection.clone().serve(stream, tls.clone(), slot));
                     }
-                    Err(_) => turn_away(&stream),
+                    Err(_) => {
+                        connection.service.counters().turned_away.increment();
+                        turn_away(&stream);
+                    }
                 },
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -171,6 +180,9 @@ struct Connection {
 impl Connection {
     /// One connection from its first byte to its last.
     async fn serve(self, stream: TcpStream, tls: Option<TlsAcceptor>, slot: OwnedSemaphorePermit) {
+        let service = self.service.clone();
+        service.counters().accepted.increment();
+        let _open = service.counters().connections.enter();
         // A response is written as a whole: waiting for more to send would only delay its end.
         _ = stream.set_nodelay(true);
         match tls {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `listener` | the port: connections, TLS, time-outs, a graceful end |
 //! | `http1` | HTTP/1.1 for viewers; hyper does HTTP/2, bodies, and everything under TLS |
+//! | `hot` | parts that many ask for at once, sent without copying |
 //! | `service` | one request → one response |
 //! | `hls` | `/live/…`: playlists (held until they have what is asked for), parts, segments, init segments |
 //! | `directives`, `path` | what a player's URL means (draft-pantos-hls-rfc8216bis §6.2.5) |
@@ -14,14 +15,17 @@
 //! | `site` | `/`, `/s/{id}`, `/assets/…` |
 //! | `patience`, `stall` | time limits: of every wait, of viewers who stop reading |
 //! | `tls` | certificates and their renewal |
+//! | `counters` | what is counted for `/metrics` |
 //! | `date` | the `Date` header |
 
 mod answer;
 mod api;
 mod body;
+mod counters;
 mod date;
 mod directives;
 mod hls;
+mod hot;
 mod http1;
 mod listener;
 mod path;

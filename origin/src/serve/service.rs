@@ -14,7 +14,9 @@ use super::{
     answer::{Answer, Cache, Conditions},
     api,
     body::Body,
+    counters::Counters,
     hls,
+    hot::HotParts,
     patience::Patience,
 };
 use crate::live::Live;
@@ -26,18 +28,46 @@ const CORS_HEADERS: &str = "Authorization, If-None-Match, If-Range, Range";
 /// How long a browser need not ask again, seconds.
 const CORS_MAX_AGE: &str = "86400";
 
+/// A `GET` or `HEAD` of something below `/live/`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// What follows `/live/`.
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
+    pub(super) conditions: Conditions<'a>,
+    pub(super) head_only: bool,
+}
+
 /// Answers requests; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Service {
     live: Arc<Live>,
     router: Router,
+    hot_parts: Arc<HotParts>,
+    counters: Arc<Counters>,
 }
 
 impl Service {
     /// The service over the origin's rooms.
     #[must_use]
     pub fn new(rooms: Rooms) -> Self {
-        Self { live: Arc::clone(&rooms.live), router: api::router(rooms) }
+        let (live, counters) = (Arc::clone(&rooms.live), Arc::default());
+        Self { live, router: api::router(rooms, Arc::clone(&counters)), hot_parts: Arc::default(), counters }
+    }
+
+    /// What many viewers ask for at the moment.
+    pub(super) fn hot_parts(&self) -> &HotParts {
+        &self.hot_parts
+    }
+
+    /// What is counted.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Counts an answer.
+    pub(super) fn count(&self, status: StatusCode) {
+        self.live.metrics().answer(status.as_u16());
     }
 
     /// Answers one request, of any HTTP version.
@@ -57,21 +87,32 @@ impl Service {
             range: text(headers, &header::RANGE),
             if_range: text(headers, &header::IF_RANGE),
         };
-        let answer = self.media(path, request.uri().query(), patience).await;
-        answer.under(&conditions).into_response(head_only)
+        let asked = Asked { path, query: request.uri().query(), conditions, head_only };
+        self.media(&asked, patience).await.into_response()
     }
 
     /// Answers for what is below `/live/`, in patience.
-    pub(super) async fn media(&self, path: &str, query: Option<&str>, patience: &mut Patience) -> Answer {
-        let metrics = self.live.metrics();
-        let _held = metrics.http_held.enter();
-        let answer = hls::answer(&self.live, path, query, patience).await;
-        metrics.answer(answer.status.as_u16());
+    pub(super) async fn media(&self, asked: &Asked<'_>, patience: &mut Patience) -> Answer {
+        let held = self.live.metrics().http_held.enter();
+        let answer = hls::answer(&self.live, asked.path, asked.query, patience).await;
+        drop(held);
+        let answer = answer.under(&asked.conditions);
+        self.count(answer.status);
+        if asked.head_only {
+            return answer.head_only();
+        }
+        self.counters.media_bytes.add(answer.content.len());
         answer
     }
 
     /// Answers for everything else.
     pub(super) async fn route(&self, request: Request<axum::body::Body>) -> Response<Body> {
+        let response = self.routed(request).await;
+        self.count(response.status());
+        response
+    }
+
+    async fn routed(&self, request: Request<axum::body::Body>) -> Response<Body> {
         if *request.method() == Method::OPTIONS {
             return preflight();
         }
@@ -79,10 +120,7 @@ impl Service {
             return not_allowed();
         }
         match self.router.clone().oneshot(request).await {
-            Ok(response) => {
-                self.live.metrics().answer(response.status().as_u16());
-                response.map(Body::Other)
-            }
+            Ok(response) => response.map(Body::Other),
             Err(never) => match never {},
         }
     }
@@ -110,7 +148,7 @@ fn preflight() -> Response<Body> {
 
 fn not_allowed() -> Response<Body> {
     let answer = Answer::refusal(StatusCode::METHOD_NOT_ALLOWED, Cache::No, "streams are read with GET or HEAD");
-    let mut response = answer.into_response(false);
+    let mut response = answer.into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(CORS_METHODS));
     response
 }

@@ -59,7 +59,7 @@ async fn the_server_tells_how_it_is() {
     assert_eq!(client.get("/readyz", &[]).await.text(), "ready\n");
     let metrics = client.get("/metrics", &[]).await;
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
-    assert!(metrics.text().contains("skylark_up 1\n"));
+    assert!(metrics.text().contains("skylark_http_connections 1\n"), "{}", metrics.text());
 }
 
 #[tokio::test]

@@ -218,6 +218,24 @@ async fn byte_ranges_reach_across_the_parts_of_a_segment() {
 }
 
 #[tokio::test]
+async fn what_many_ask_for_is_the_same_for_all() {
+    // Large enough to be sent from a file in memory once several have asked.
+    let mut stage = Stage::with(Setting { part_bytes: 100_000, ..Setting::default() }).await;
+    let data = stage.part().await;
+    let path = stage.path("0.1.m4s");
+    for _ in 0..10 {
+        let mut client = stage.connect().await;
+        client.ask("GET", &path, &[]).await;
+        client.ask("GET", &path, &[("range", "bytes=5-9")]).await;
+        client.ask("GET", &path, &[]).await;
+        let (first, range, last) = (client.answer().await, client.answer().await, client.answer().await);
+        assert!(first.unwrap().body == data && last.unwrap().body == data);
+        assert_eq!(range.unwrap().body, data[5..10]);
+        assert_eq!(client.head(&path).await.header("content-length"), "100000");
+    }
+}
+
+#[tokio::test]
 async fn pages_of_other_sites_may_play() {
     let stage = Stage::start().await;
     let mut client = stage.connect().await;

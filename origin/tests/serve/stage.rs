@@ -11,6 +11,7 @@ use skylark_origin::{
     db::{Db, NewKey},
     ingest::Protocol,
     live::{Live, LiveConfig, Publisher},
+    metrics::Page,
     serve::{HttpConfig, MAX_CONNECTIONS, Rooms, Server, Service, TlsFiles},
     store::Store,
 };
@@ -93,7 +94,7 @@ impl Stage {
         let rooms = Rooms {
             live: Arc::clone(&live),
             probes: Arc::new([("disk", Arc::new(|| Box::pin(async { Ok(()) })))]),
-            metrics: Arc::new(|| "skylark_up 1\n".to_owned()),
+            metrics: Arc::new(Page::default),
         };
         let server = tokio::spawn(server.run(Service::new(rooms), stopping));
         let mut stage = Self {
