@@ -61,6 +61,12 @@ impl Client {
     /// The next answer; `None` when the server closes instead.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         let mut answer = self.answer_head().await?;
+        self.answer_body(&mut answer).await?;
+        Some(answer)
+    }
+
+    /// Reads the body of an answer whose head has been read; `None` when the connection breaks.
+    pub(crate) async fn answer_body(&mut self, answer: &mut Answer) -> Option<()> {
         if !matches!(answer.status, 204 | 304) {
             let length: usize = answer.header("content-length").parse().expect("a content-length");
             while self.read.len() < length {
@@ -68,10 +74,11 @@ impl Client {
             }
             answer.body = self.read.drain(..length).collect();
         }
-        Some(answer)
+        Some(())
     }
 
-    async fn answer_head(&mut self) -> Option<Answer> {
+    /// The head of the next answer.
+    pub(crate) async fn answer_head(&mut self) -> Option<Answer> {
         let end = loop {
             if let Some(end) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end;

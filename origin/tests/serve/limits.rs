@@ -91,24 +91,21 @@ async fn too_many_connections_are_turned_away_until_one_ends() {
 
 #[tokio::test]
 async fn a_stop_answers_those_who_wait_and_lets_the_rest_finish() {
-    let mut stage = Stage::with(Setting { part_bytes: 8 << 20, ..Setting::default() }).await;
+    let stage = Stage::with(Setting { part_bytes: 8 << 20, ..Setting::default() }).await;
     let mut held = stage.connect().await;
     held.ask("GET", &stage.path("index.m3u8?_HLS_msn=0&_HLS_part=3"), &[]).await;
     let mut idle = stage.connect().await;
     assert_eq!(idle.get("/healthz", &[]).await.status, 200);
     let mut reading = stage.connect().await;
     reading.ask("GET", &stage.path("0.0.m4s"), &[]).await;
-    // Its answer has begun: the server knows of the request.
-    stage.part().await;
-    let addr = stage.addr;
-    let reading = async {
-        let part = reading.answer().await.unwrap();
-        assert_eq!((part.status, part.body.len()), (200, 8 << 20));
-    };
-    tokio::join!(reading, async { stage.stop() });
+    let mut part = reading.answer_head().await.unwrap();
+    stage.stop();
+    reading.answer_body(&mut part).await.unwrap();
+    assert_eq!((part.status, part.body.len()), (200, 8 << 20));
     let answer = held.answer().await.unwrap();
     assert_eq!((answer.status, answer.header("connection")), (503, "close"));
     assert!(idle.answer().await.is_none());
+    let addr = stage.addr;
     stage.server.await.unwrap();
     assert!(tokio::net::TcpStream::connect(addr).await.is_err());
 }
