@@ -5,6 +5,7 @@
 //! | [`playback`] | what the player decides; pure, tested on the host |
 //! | `player` | the page of a stream: video, controls, messages |
 //! | `home` | the streams that are live |
+//! | `studio` | the Studio's window |
 //! | [`engine`] | hls.js and what the browser offers, as `ui/js/engine.js` wraps them |
 //! | `api` | the origin's API |
 //! | `brand` | logo and icons |
@@ -18,13 +19,17 @@ pub mod engine;
 mod home;
 pub mod playback;
 mod player;
+mod studio;
 
 use leptos::prelude::*;
 use skylark_protocol::StreamId;
 
 /// Puts the site into the document's body.
 pub fn mount() {
-    leptos::mount::mount_to_body(|| match route(&window().location().pathname().unwrap_or_default()) {
+    let location = window().location();
+    let (origin, path) = (location.origin().unwrap_or_default(), location.pathname().unwrap_or_default());
+    leptos::mount::mount_to_body(move || match route(&origin, &path) {
+        Route::Studio => view! { <studio::Studio/> }.into_any(),
         Route::Watch(id) => view! { <player::Watch id/> }.into_any(),
         Route::Home => view! { <home::Home/> }.into_any(),
     });
@@ -34,10 +39,15 @@ pub fn mount() {
 #[derive(Debug, PartialEq, Eq)]
 enum Route {
     Home,
+    Studio,
     Watch(StreamId),
 }
 
-fn route(path: &str) -> Route {
+/// `origin` is that of the page: in the Studio's window one of its own kind.
+fn route(origin: &str, path: &str) -> Route {
+    if matches!(origin, "tauri://localhost" | "http://tauri.localhost" | "https://tauri.localhost") {
+        return Route::Studio;
+    }
     match path.strip_prefix("/s/").map(|id| id.trim_end_matches('/').parse()) {
         Some(Ok(id)) => Route::Watch(id),
         _ => Route::Home,
@@ -51,10 +61,11 @@ mod tests {
     #[test]
     fn paths_lead_to_pages() {
         let id: StreamId = "abc123def456".parse().unwrap();
-        assert_eq!(route("/s/abc123def456"), Route::Watch(id.clone()));
-        assert_eq!(route("/s/abc123def456/"), Route::Watch(id));
+        assert_eq!(route("https://a.tv", "/s/abc123def456"), Route::Watch(id.clone()));
+        assert_eq!(route("http://localhost", "/s/abc123def456/"), Route::Watch(id));
         for path in ["/", "", "/s/", "/s/ABC", "/s/abc123def456/more"] {
-            assert_eq!(route(path), Route::Home, "{path}");
+            assert_eq!(route("http://127.0.0.1:8080", path), Route::Home, "{path}");
         }
+        assert_eq!(route("tauri://localhost", "/"), Route::Studio);
     }
 }

@@ -333,7 +333,8 @@ impl Session {
 
     fn status(&mut self, status: StreamStatus, commands: &mut Vec<Command>) {
         (self.unknown_stream, self.unreachable) = (false, 0);
-        let playable = matches!(status.state, StreamState::Live | StreamState::Reconnecting);
+        // While the publisher is gone there is nothing new to load: a picture that is there stays.
+        let playable = status.state == StreamState::Live;
         if status.state == StreamState::Offline && self.stage != Stage::Empty {
             self.unload(commands);
         }

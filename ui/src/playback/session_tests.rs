@@ -99,6 +99,14 @@ fn an_interrupted_publisher_shows_as_reconnecting_and_plays_on_when_back() {
 }
 
 #[test]
+fn nothing_is_loaded_while_the_publisher_is_gone() {
+    let mut session = Session::default();
+    assert_eq!(session.handle(status(StreamState::Reconnecting, "first000"), &Media::default()), []);
+    assert_eq!(session.view().state, State::Reconnecting);
+    assert!(matches!(session.handle(live(), &Media::default())[..], [Command::Load(_)]));
+}
+
+#[test]
 fn the_end_is_shown_after_the_last_picture_and_a_new_broadcast_is_loaded() {
     let mut session = playing();
     session.handle(Event::PlaylistEnded, &media(1100.0, 3.5, (2.0, 4.0), 4.0));

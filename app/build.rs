@@ -1,0 +1,20 @@
+//! Prepares what `tauri::generate_context!` embeds.
+
+use std::{fs, path::Path};
+
+/// What the window shows until the site is built.
+const PLACEHOLDER: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Skylark</title>\
+<p>Skylark Studio was built without its interface. Build it with <code>cargo xtask run</code>.</p></html>\n";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // A fresh clone has no built interface, and must compile all the same.
+    let index = Path::new("ui/dist/index.html");
+    if !index.exists() {
+        fs::create_dir_all("ui/dist")?;
+        fs::write(index, PLACEHOLDER)?;
+    }
+    println!("cargo::rerun-if-changed=ui/dist");
+    println!("cargo::rerun-if-changed=app/capabilities");
+    tauri_build::try_build(tauri_build::Attributes::new().capabilities_path_pattern("./app/capabilities/**/*"))?;
+    Ok(())
+}
