@@ -3,6 +3,8 @@
 
 mod connection;
 mod pending;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::take,
     net::SocketAddr,
     pin::pin,
     sync::{Arc, OnceLock},
@@ -45,6 +46,8 @@ pub(super) struct Connection {
     peer: SocketAddr,
     session: Session,
     buffer: Vec<u8>,
+    /// The ingest was fed since the last tick.
+    fed: bool,
     config: RtmpConfig,
     counters: Arc<Counters>,
 }
@@ -72,7 +75,15 @@ enum Ended {
 
 impl Connection {
     pub(super) fn new(stream: TcpStream, peer: SocketAddr, config: RtmpConfig, counters: Arc<Counters>) -> Self {
-        Self { stream, peer, session: Session::new(), buffer: vec![0; PENDING_READ_BYTES], config, counters }
+        Self {
+            stream,
+            peer,
+            session: Session::new(),
+            buffer: vec![0; PENDING_READ_BYTES],
+            fed: false,
+            config,
+            counters,
+        }
     }
 
     /// Serves the connection to its end. `slot` is given back as soon as the peer is a publisher.
@@ -189,11 +200,11 @@ impl Connection {
                     Err(error) => return Ended::Socket(error),
                 },
                 _ = tick.tick() => {
-                    let silence = last_read.elapsed();
-                    if silence >= self.config.idle_timeout {
+                    if last_read.elapsed() >= self.config.idle_timeout {
                         return Ended::Idle(self.config.idle_timeout);
                     }
-                    if silence >= Ingest::TICK
+                    // Pings and the like keep the connection, but do not count as media.
+                    if !take(&mut self.fed)
                         && let Err(error) = ingest.feed(Input::Tick).await
                     {
                         return Ended::Ingest(error);
@@ -209,7 +220,10 @@ impl Connection {
         while let Some(output) = self.session.poll() {
             match output {
                 SessionOutput::Reply(bytes) if unsent.is_none() => unsent = self.write(&bytes).await.err(),
-                SessionOutput::Tag(tag) => ingest.feed(Input::Flv(tag)).await?,
+                SessionOutput::Tag(tag) => {
+                    self.fed = true;
+                    ingest.feed(Input::Flv(tag)).await?;
+                }
                 SessionOutput::Unpublish => return Err(Ended::Unpublished),
                 SessionOutput::Close => return Err(Ended::Refused),
                 SessionOutput::Reply(_) | SessionOutput::Publish(_) => {}
