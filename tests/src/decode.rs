@@ -1,6 +1,7 @@
 //! Reads frame numbers and beeps back from media, with ffmpeg as the decoder.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     process::{Command, Stdio},
@@ -18,6 +19,8 @@ const WINDOW: usize = SAMPLE_RATE / 500;
 const LOUD: f64 = 0.01;
 /// So many quiet windows must precede a beep (50 ms).
 const QUIET_WINDOWS: usize = 25;
+/// Frames that can be sent before others which are shown earlier.
+const REORDERED: usize = 6;
 /// A white cell is brighter than this.
 const WHITE: u8 = 128;
 
@@ -63,16 +66,33 @@ impl Decoded {
         Ok(())
     }
 
+    /// Leaves out the last frames when others between them are missing: where a run stops in the middle, a frame that
+    /// comes early because others refer to it stands alone.
+    pub fn cut_open_end(&mut self) {
+        let tail = self.frames.len().saturating_sub(REORDERED);
+        let last = self.frames[tail..].windows(2).position(|pair| pair[1].number != pair[0].number.wrapping_add(1));
+        if let Some(last) = last {
+            self.frames.truncate(tail + last + 1);
+        }
+    }
+
     /// Sound minus picture, milliseconds, at every second that begins in this piece.
     #[must_use]
     pub fn skews_ms(&self, frame_rate: u16) -> Vec<f64> {
+        self.skews_by_number(frame_rate).into_values().collect()
+    }
+
+    /// The same, by the number of the second's first frame.
+    #[must_use]
+    pub fn skews_by_number(&self, frame_rate: u16) -> BTreeMap<u16, f64> {
         let seconds = self.frames.iter().filter(|frame| frame.number % frame_rate == 0);
-        let nearest = |time: f64| {
-            let distances = self.beeps_s.iter().map(|beep| (beep - time) * 1000.0);
+        let nearest = |frame: &Frame| {
+            let distances = self.beeps_s.iter().map(|beep| (beep - frame.time_s) * 1000.0);
             distances.min_by(|a, b| a.abs().total_cmp(&b.abs()))
         };
         // A second's beep may lie outside of the piece: what is half a second away belongs to another second.
-        seconds.filter_map(|frame| nearest(frame.time_s)).filter(|skew| skew.abs() < 500.0).collect()
+        let skews = seconds.filter_map(|frame| Some((frame.number, nearest(frame)?)));
+        skews.filter(|(_, skew)| skew.abs() < 500.0).collect()
     }
 
     /// Checks that sound and picture are less than `limit_ms` apart, in at least `seconds` places.
@@ -94,7 +114,7 @@ impl Decoded {
 /// Decodes a file or URL with ffmpeg; `options` stand before the input.
 ///
 /// # Errors
-/// When ffmpeg cannot open it.
+/// When ffmpeg cannot open it, or there is no picture in it.
 pub fn decode(input: &str, options: &[&str]) -> Result<Decoded> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
@@ -107,9 +127,11 @@ pub fn decode(input: &str, options: &[&str]) -> Result<Decoded> {
     ffmpeg.args(["-filter_complex", &grid]);
     ffmpeg.args(["-map", "[bytes]", "-fps_mode", "passthrough", "-f", "rawvideo", &path("grid")]);
     ffmpeg.args(["-map", "[times]", "-fps_mode", "passthrough", "-f", "framecrc", &path("grid.txt")]);
-    let sound = ["-ac", "1", "-ar", "48000", "-c:a", "pcm_s16le"];
-    ffmpeg.args(["-map", "0:a?"]).args(sound).args(["-f", "s16le", &path("sound")]);
-    ffmpeg.args(["-map", "0:a?"]).args(sound).args(["-f", "framecrc", &path("sound.txt")]);
+    if has_sound(input, options)? {
+        let sound = ["-map", "0:a", "-ac", "1", "-ar", "48000", "-c:a", "pcm_s16le"];
+        ffmpeg.args(sound).args(["-f", "s16le", &path("sound")]);
+        ffmpeg.args(sound).args(["-f", "framecrc", &path("sound.txt")]);
+    }
     let output = ffmpeg.stdin(Stdio::null()).output().context("cannot start ffmpeg")?;
     let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "ffmpeg cannot decode {input}: {complaints}");
@@ -119,6 +141,25 @@ pub fn decode(input: &str, options: &[&str]) -> Result<Decoded> {
     let sound_times = times(Path::new(&path("sound.txt"))).unwrap_or_default();
     let (beeps_s, sound_gaps) = beeps(&samples, &sound_times);
     Ok(Decoded { frames, beeps_s, sound_gaps, complaints })
+}
+
+fn has_sound(input: &str, options: &[&str]) -> Result<bool> {
+    // Options that only limit how long is decoded are not ffprobe's.
+    let ours = if options.contains(&"-t") { &[][..] } else { options };
+    let mut ffprobe = Command::new("ffprobe");
+    ffprobe.args([
+        "-loglevel",
+        "error",
+        "-select_streams",
+        "a",
+        "-show_entries",
+        "stream=codec_name",
+        "-of",
+        "csv=p=0",
+    ]);
+    let output = ffprobe.args(ours).arg(input).stdin(Stdio::null()).output().context("cannot start ffprobe")?;
+    ensure!(output.status.success(), "ffprobe cannot open {input}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(!output.stdout.is_empty())
 }
 
 /// One line of ffmpeg's `framecrc`: when, and how many bytes.

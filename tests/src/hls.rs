@@ -44,7 +44,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Decodes it.
+    /// Decodes it, up to where playing it was stopped.
     ///
     /// # Errors
     /// When it cannot be decoded.
@@ -55,7 +55,9 @@ impl Run {
             file.write_all(&part.data)?;
         }
         file.flush()?;
-        decode(&file.path().to_string_lossy(), &[])
+        let mut decoded = decode(&file.path().to_string_lossy(), &[])?;
+        decoded.cut_open_end();
+        Ok(decoded)
     }
 }
 

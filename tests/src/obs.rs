@@ -16,7 +16,10 @@ use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 use xtask::child::{self, Orphaned, Running};
 
-use crate::publish::Publisher;
+use crate::{
+    decode::{Decoded, decode},
+    publish::Publisher,
+};
 
 /// Set in the process that runs inside of the namespace.
 const INSIDE: &str = "SKYLARK_E2E_NAMESPACE";
@@ -43,7 +46,7 @@ pub struct Obs {
     program: Publisher,
     display: u32,
     _screen: Running,
-    _home: TempDir,
+    home: TempDir,
 }
 
 /// Where and how OBS streams.
@@ -60,7 +63,7 @@ pub struct Settings<'a> {
 }
 
 impl Obs {
-    /// Starts OBS, which at once starts to stream.
+    /// Starts OBS, which at once starts to stream, and to record the very same packets.
     ///
     /// # Errors
     /// When it or its screen do not start.
@@ -84,13 +87,24 @@ impl Obs {
         command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path()).env("XDG_RUNTIME_DIR", home.path());
         command.env("DISPLAY", format!(":{display}")).env("QT_QPA_PLATFORM", "xcb").env("LIBGL_ALWAYS_SOFTWARE", "1");
         let program = Publisher::spawn("obs", &mut command)?;
-        Ok(Self { program, display, _screen: screen, _home: home })
+        Ok(Self { program, display, _screen: screen, home })
     }
 
     /// OBS's log.
     #[must_use]
     pub fn log(&self) -> String {
         self.program.log()
+    }
+
+    /// What OBS has recorded so far, decoded.
+    ///
+    /// # Errors
+    /// When there is no recording.
+    pub fn recording(&self) -> Result<Decoded> {
+        let entries = fs::read_dir(self.home.path())?.filter_map(Result::ok).map(|entry| entry.path());
+        let mut recordings = entries.filter(|path| path.extension().is_some_and(|extension| extension == "mkv"));
+        let file = recordings.next().context("OBS records nothing")?;
+        decode(&file.to_string_lossy(), &[])
     }
 
     /// Saves what stands on OBS's screen.
@@ -116,7 +130,13 @@ fn write_settings(home: &Path, settings: &Settings<'_>) -> Result<()> {
         let path = home.join("obs-studio").join(file);
         fs::create_dir_all(path.parent().context("a settings file has a folder")?)?;
         let clip = settings.clip.to_string_lossy();
-        let words = [("@SERVER@", settings.server), ("@KEY@", settings.key), ("@X264@", keyframes), ("@CLIP@", &*clip)];
+        let words = [
+            ("@SERVER@", settings.server),
+            ("@KEY@", settings.key),
+            ("@X264@", keyframes),
+            ("@CLIP@", &clip),
+            ("@HOME@", &home.to_string_lossy()),
+        ];
         fs::write(path, words.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value)))?;
     }
     Ok(())

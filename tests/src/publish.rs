@@ -147,7 +147,12 @@ pub fn gstreamer(clip: &Path, sink: Sink, url: &str) -> Result<Publisher> {
     let send = match sink {
         Sink::Rtmp2 => format!("flvmux name=mux streamable=true ! rtmp2sink location={url}"),
         Sink::LibRtmp => format!("flvmux name=mux streamable=true ! rtmpsink location={url}"),
-        Sink::Srt => format!("mpegtsmux name=mux alignment=7 ! srtsink uri={url}"),
+        Sink::Srt => {
+            // In its URI, GStreamer would take the stream id's # for the beginning of a fragment.
+            let (address, stream_id) = url.split_once("?streamid=").context("an SRT URL has a stream id")?;
+            let stream_id = stream_id.split('&').next().unwrap_or_default();
+            format!("mpegtsmux name=mux alignment=7 ! srtsink uri={address}?mode=caller streamid=\"{stream_id}\"")
+        }
     };
     let pipeline = format!(
         "{send} filesrc location={clip} ! qtdemux name=demux \

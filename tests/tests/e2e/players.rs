@@ -16,7 +16,8 @@ async fn ffmpeg_plays_the_stream() -> Result<()> {
     let mut player = Player::open(origin.client(), &origin.playlist(&key), SOON).await?;
     player.play_seconds(5.0).await?;
     let playlist = origin.playlist(&key);
-    let decoded = tokio::task::spawn_blocking(move || decode(&playlist, &["-t", "8"])).await??;
+    let mut decoded = tokio::task::spawn_blocking(move || decode(&playlist, &["-t", "8"])).await??;
+    decoded.cut_open_end();
     decoded.check_every_frame()?;
     decoded.check_sync(30, 40.0, 5)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
     clip::Clip,
+    decode::Decoded,
     flv,
     hls::Player,
     obs::{self, Keyframes, Obs, Settings},
@@ -52,8 +53,8 @@ async fn rtmp_from_librtmp_plays_every_frame_in_sync() -> Result<()> {
 }
 
 #[tokio::test]
-async fn rtmp_from_obs_plays_in_sync() -> Result<()> {
-    if !obs::inside_namespace("rtmp::rtmp_from_obs_plays_in_sync")? {
+async fn rtmp_from_obs_plays_what_obs_sent() -> Result<()> {
+    if !obs::inside_namespace("rtmp::rtmp_from_obs_plays_what_obs_sent")? {
         return Ok(());
     }
     let origin = Origin::start().await?;
@@ -64,19 +65,30 @@ async fn rtmp_from_obs_plays_in_sync() -> Result<()> {
     let mut player = Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(40)).await?;
     player.play_seconds(12.0).await?;
     obs.screenshot("obs-streaming")?;
-    check_what_obs_sent(&player)
+    check_what_obs_sent(&obs, &player)
 }
 
-/// OBS draws anew what its clip shows and may draw a frame twice or skip one; what it encodes must arrive evenly.
-fn check_what_obs_sent(player: &Player) -> Result<()> {
+/// OBS draws anew what its clip shows, and on a busy machine it draws a frame twice, or sound late. Its own recording has
+/// the very packets that it sent: what was played must be that, no better and no worse.
+fn check_what_obs_sent(obs: &Obs, player: &Player) -> Result<()> {
     assert_eq!(player.runs.len(), 1);
-    let decoded = player.runs[0].decode()?;
-    for pair in decoded.frames.windows(2) {
+    let played = player.runs[0].decode()?;
+    let recorded = obs.recording()?;
+    let numbers = |decoded: &Decoded| decoded.frames.iter().map(|frame| frame.number).collect::<Vec<u16>>();
+    let (played_numbers, recorded_numbers) = (numbers(&played), numbers(&recorded));
+    let same = recorded_numbers.windows(played_numbers.len()).any(|window| window == played_numbers);
+    ensure!(same, "played {played_numbers:?}\nrecorded {recorded_numbers:?}");
+    for pair in played.frames.windows(2) {
         let step_ms = (pair[1].time_s - pair[0].time_s) * 1000.0;
         ensure!((step_ms - 33.3).abs() < 2.0, "{step_ms:.1} ms between frames at {:.3} s", pair[0].time_s);
-        ensure!(pair[1].number >= pair[0].number, "frame {} after frame {}", pair[1].number, pair[0].number);
     }
-    decoded.check_sync(30, 40.0, 8)
+    let (played, recorded) = (played.skews_by_number(30), recorded.skews_by_number(30));
+    ensure!(played.len() >= 8, "beeps were found in {} seconds", played.len());
+    for (number, skew_ms) in played {
+        let sent_ms = recorded.get(&number).with_context(|| format!("OBS recorded no beep at frame {number}"))?;
+        ensure!((skew_ms - sent_ms).abs() < 10.0, "at frame {number}: {skew_ms:.1} ms played, {sent_ms:.1} ms sent");
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -88,11 +100,11 @@ async fn obs_with_automatic_keyframes_plays_and_is_told_to_set_an_interval() -> 
     let key = origin.create_key()?;
     let clip = Clip::default().file()?;
     let server = format!("rtmp://{}/live", origin.rtmp);
-    let _obs = Obs::stream(&Settings { server: &server, key: &key.key, keyframes: Keyframes::Automatic, clip: &clip })?;
+    let obs = Obs::stream(&Settings { server: &server, key: &key.key, keyframes: Keyframes::Automatic, clip: &clip })?;
     let mut player = Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(40)).await?;
     // Long enough for two keyframes, 250 frames apart. The player checks that TARGETDURATION never changes.
     player.play_seconds(20.0).await?;
-    check_what_obs_sent(&player)?;
+    check_what_obs_sent(&obs, &player)?;
     assert!(!player.playlist.independent_segments, "segments without a keyframe are not independent");
     let longest = player.playlist.segments.iter().map(|segment| segment.duration_s).fold(0.0, f64::max);
     ensure!(longest.round() as u64 <= player.playlist.target_duration_s, "a segment of {longest} s");
