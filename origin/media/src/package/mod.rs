@@ -3,3 +3,5 @@
 pub mod fmp4;
 pub mod playlist;
 pub(crate) mod segmenter;
+#[doc(hidden)]
+pub mod validate;

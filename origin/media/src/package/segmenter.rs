@@ -331,7 +331,10 @@ impl Segmenter {
                 self.audio.drain(..count).collect()
             }
         };
-        let independent = if self.has_video { video.first().is_some_and(|frame| frame.keyframe) } else { true };
+        let independent = match video.first() {
+            Some(first) => first.keyframe,
+            None => !self.has_video && !audio.is_empty(),
+        };
         self.segment_independent.get_or_insert(independent);
         let (start, duration) = (self.part_start, at - self.part_start);
         self.cuts.push_back(Cut::Part(PartSamples { start, duration, independent, video, audio }));

@@ -5,6 +5,8 @@ mod rendition;
 mod start;
 #[cfg(test)]
 mod tests;
+#[doc(hidden)]
+pub mod witness;
 
 use std::time::Duration;
 

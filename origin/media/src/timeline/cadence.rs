@@ -72,8 +72,9 @@ impl Cadence {
             return expected;
         }
         (self.origin, self.index, self.hits) = (time, 0, 0);
-        if self.rate.is_none() {
-            self.rate = self.measured();
+        let measured = self.measured();
+        if self.rate.is_none() || measured.is_some_and(|measured| self.rate != Some(measured)) {
+            (self.rate, self.misses) = (measured, 0);
         } else if self.recent.len() > 1 {
             self.misses += 1;
             if self.misses >= MAX_MISSES {
@@ -166,7 +167,9 @@ mod tests {
     fn a_rate_that_nobody_declared_is_found() {
         for (frames, seconds) in [(30_000, 1001), (30, 1), (25, 1), (60_000, 1001)] {
             let mut cadence = Cadence::new(None);
-            milliseconds(frames, seconds, 300).for_each(|time| drop(cadence.smooth(time)));
+            milliseconds(frames, seconds, 300).for_each(|time| {
+                cadence.smooth(time);
+            });
             assert_eq!(cadence.rate, Some((frames, seconds)));
             assert!(cadence.next().is_some());
         }

@@ -255,7 +255,8 @@ impl Snapshot {
 
     /// How many of the listed segments a delta update leaves out.
     pub(crate) fn skippable(&self) -> usize {
-        self.further_from_end_than(self.skip_until())
+        // Not by less than a playlist's decimals can tell.
+        self.further_from_end_than(self.skip_until() + MediaTime::from_ms(1))
     }
 
     /// How many of the listed segments come without their parts.

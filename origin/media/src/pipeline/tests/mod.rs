@@ -1,1 +1,6 @@
 //! What viewers and publishers would notice of a pipeline.
+
+mod cadence;
+mod changes;
+mod random;
+mod show;
