@@ -162,6 +162,12 @@ fn has_sound(input: &str, options: &[&str]) -> Result<bool> {
     Ok(!output.stdout.is_empty())
 }
 
+/// The numbers of frames that were scaled to one grey pixel per cell of the grid, one after the other.
+#[must_use]
+pub fn numbers(grids: &[u8]) -> Vec<u16> {
+    grids.chunks_exact(COLUMNS * ROWS).map(number).collect()
+}
+
 /// One line of ffmpeg's `framecrc`: when, and how many bytes.
 #[derive(Debug, Clone, Copy)]
 struct Packet {

@@ -82,6 +82,7 @@ impl Obs {
             "--scene",
             "Scene",
             "--startstreaming",
+            "--startrecording",
             "--verbose",
         ]);
         command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path()).env("XDG_RUNTIME_DIR", home.path());
@@ -103,7 +104,7 @@ impl Obs {
     pub fn recording(&self) -> Result<Decoded> {
         let entries = fs::read_dir(self.home.path())?.filter_map(Result::ok).map(|entry| entry.path());
         let mut recordings = entries.filter(|path| path.extension().is_some_and(|extension| extension == "mkv"));
-        let file = recordings.next().context("OBS records nothing")?;
+        let file = recordings.next().with_context(|| format!("OBS records nothing:\n{}", self.log()))?;
         decode(&file.to_string_lossy(), &[])
     }
 

@@ -2,8 +2,14 @@
 
 use std::{process::Stdio, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
-use e2e::{clip::Clip, decode::decode, hls::Player, origin::Origin, publish};
+use anyhow::{Result, ensure};
+use e2e::{
+    clip::{COLUMNS, Clip, ROWS},
+    decode::{decode, numbers},
+    hls::Player,
+    origin::Origin,
+    publish,
+};
 use xtask::child::{self, Orphaned, Running};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -29,17 +35,24 @@ async fn gstreamer_plays_the_stream() -> Result<()> {
     let _publisher = publish::ffmpeg_rtmp(&Clip::default().file()?, &origin.rtmp_url(&key))?;
     let mut player = Player::open(origin.client(), &origin.playlist(&key), SOON).await?;
     player.play_seconds(5.0).await?;
+    let file = tempfile::NamedTempFile::new()?;
     let pipeline = format!(
-        "souphttpsrc location={} ! hlsdemux name=demux ! qtdemux ! h264parse ! avdec_h264 ! \
-         identity eos-after=121 ! fakesink sync=false",
-        origin.playlist(&key)
+        "souphttpsrc location={} ! hlsdemux ! qtdemux ! h264parse ! avdec_h264 ! videoconvert ! \
+         videoscale method=nearest-neighbour ! video/x-raw,format=GRAY8,width={COLUMNS},height={ROWS} ! \
+         filesink sync=false buffer-mode=unbuffered location={}",
+        origin.playlist(&key),
+        file.path().display()
     );
     let mut command = child::command("gst-launch-1.0", Orphaned::Killed);
-    command.args(pipeline.split_whitespace()).stdin(Stdio::null());
+    command.args(pipeline.split_whitespace()).stdin(Stdio::null()).stdout(Stdio::null());
     let mut gstreamer = Running::spawn("gst-launch", &mut command, Duration::ZERO)?;
-    let ended = e2e::wait::until("GStreamer decodes 120 frames", Duration::from_secs(30), async || {
-        gstreamer.ended().ok().flatten()
-    });
-    ensure!(ended.await.context("hlsdemux")?.success(), "GStreamer failed");
+    let numbers = e2e::wait::until("GStreamer decodes 6 s", Duration::from_secs(30), async || {
+        let ended = gstreamer.ended().ok().flatten().is_some();
+        let numbers = numbers(&std::fs::read(file.path()).ok()?);
+        (numbers.len() >= 180 || ended).then_some(numbers)
+    })
+    .await?;
+    ensure!(numbers.len() >= 180, "GStreamer ended after {} frames", numbers.len());
+    ensure!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "frames {numbers:?}");
     Ok(())
 }
