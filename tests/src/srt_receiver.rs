@@ -1,7 +1,6 @@
 //! Skylark's SRT receiver without the rest of the origin: to measure it against libsrt's on the same network.
 
 use std::{
-    collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
@@ -21,7 +20,7 @@ use tokio::{
 /// What was received.
 #[derive(Debug, Clone, Default)]
 pub struct Received {
-    /// All of the data of the first session.
+    /// All data.
     pub data: Vec<u8>,
     /// Its statistics, once it has ended.
     pub ended: Option<Statistics>,
@@ -66,6 +65,14 @@ impl SrtReceiver {
         self.addr
     }
 
+    /// Waits until so many bytes have arrived.
+    ///
+    /// # Errors
+    /// When the receiver failed.
+    pub async fn received(&mut self, length: usize) -> Result<Received> {
+        Ok(self.received.wait_for(|received| received.data.len() >= length).await?.clone())
+    }
+
     /// Waits for the first session to end.
     ///
     /// # Errors
@@ -89,7 +96,6 @@ async fn serve(
 ) -> Result<()> {
     let start = Instant::now();
     let mut buffer = [0; 2048];
-    let mut data: HashMap<_, Vec<u8>> = HashMap::new();
     loop {
         let now = || UnixTime::from_us(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
         let due = listener.next_timeout().map(|due| start + due.since(UnixTime::default()));
@@ -109,11 +115,8 @@ async fn serve(
                     Ok(keys) => _ = listener.accept(now(), request.id, keys),
                     Err(rejection) => listener.reject(request.id, rejection),
                 },
-                Output::Data { session, data: piece } => data.entry(session).or_default().extend_from_slice(&piece),
-                Output::Closed { session, statistics, .. } => {
-                    let data = data.remove(&session).unwrap_or_default();
-                    sender.send_replace(Received { data, ended: Some(statistics) });
-                }
+                Output::Data { data, .. } => sender.send_modify(|received| received.data.extend_from_slice(&data)),
+                Output::Closed { statistics, .. } => sender.send_modify(|received| received.ended = Some(statistics)),
             }
         }
     }

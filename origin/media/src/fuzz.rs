@@ -2,11 +2,15 @@
 //!
 //! Each takes any bytes and panics when an invariant breaks.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::{
     flv::{Demuxer, Tag, TagKind},
     rtmp::{Session, SessionOutput, handshake::PACKET_BYTES},
+    srt,
+    time::UnixTime,
     ts,
 };
 
@@ -59,7 +63,7 @@ pub fn flv(data: &[u8]) {
 
 /// A transport stream: the first byte says how the rest is cut. Sync bytes, and checksums where a section seems to
 /// start, are put right, or little of what a fuzzer finds would get past them.
-pub fn transport_stream(data: &[u8]) {
+pub fn ts(data: &[u8]) {
     let Some((&cut, data)) = data.split_first() else { return };
     let mut bytes = data.to_vec();
     for packet in bytes.chunks_exact_mut(188) {
@@ -84,6 +88,61 @@ pub fn transport_stream(data: &[u8]) {
     demuxer.finish();
 }
 
+/// Datagrams for an SRT listener: length, sender, step and bytes of each taken from `data`. Handshakes get the cookie
+/// that was told last, and every second request is let in, so that sessions are reached.
+pub fn srt_handshake(data: &[u8]) {
+    const COOKIE: usize = 16 + 28;
+    let mut listener = srt::Listener::new(srt::ListenerConfig {
+        latency: Duration::from_millis(120),
+        max_sessions: 4,
+        max_pending: 8,
+        handshake_timeout: Duration::from_secs(3),
+        idle_timeout: Duration::from_secs(5),
+        secret: [1; 32],
+    });
+    let mut cookie = 0;
+    let mut now = UnixTime::default();
+    let mut rest = data;
+    while let Some((&[length, sender, step], after)) = rest.split_first_chunk() {
+        let (datagram, after) = after.split_at(usize::from(length).min(after.len()));
+        rest = after;
+        now = now + Duration::from_millis(u64::from(step));
+        let mut datagram = datagram.to_vec();
+        let mut put = |at: usize, word: u32| {
+            if let Some(place) = datagram.get_mut(at..at + 4) {
+                place.copy_from_slice(&word.to_be_bytes());
+            }
+        };
+        // Inductions and conclusions (packet type, version, step), or what the input has.
+        if let phase @ 1..=2 = step >> 1 & 3 {
+            put(0, 0x8000_0000);
+            put(16, 5);
+            put(36, if phase == 1 { 1 } else { u32::MAX });
+        }
+        put(COOKIE, cookie);
+        let peer = ([192, 0, 2, sender & 3], u16::from(sender)).into();
+        listener.feed(now, peer, &datagram);
+        if step & 1 == 1 {
+            listener.tick(now);
+        }
+        while let Some(output) = listener.poll() {
+            match output {
+                srt::Output::Send { datagram, .. } => {
+                    if let Some(told) = datagram.get(COOKIE..).and_then(<[u8]>::first_chunk) {
+                        cookie = u32::from_be_bytes(*told);
+                    }
+                }
+                srt::Output::Request(request) => match (request.key(), request.unlock(None)) {
+                    (Ok(_), Ok(keys)) if sender & 1 == 0 => _ = listener.accept(now, request.id, keys),
+                    _ => listener.reject(request.id, srt::Rejection::Unauthorized),
+                },
+                srt::Output::Data { .. } | srt::Output::Closed { .. } => {}
+            }
+        }
+        assert!(listener.pending() <= 8 && listener.sessions().count() <= 4, "a limit does not hold");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -102,8 +161,13 @@ mod tests {
         }
 
         #[test]
-        fn transport_stream(data in prop::collection::vec(any::<u8>(), 0..4000)) {
-            super::transport_stream(&data);
+        fn srt_handshake(data in prop::collection::vec(any::<u8>(), 0..2000)) {
+            super::srt_handshake(&data);
+        }
+
+        #[test]
+        fn ts(data in prop::collection::vec(any::<u8>(), 0..4000)) {
+            super::ts(&data);
         }
     }
 }

@@ -11,3 +11,4 @@ mod restart;
 mod returning;
 mod rtmp;
 mod srt;
+mod srt_clients;
