@@ -4,7 +4,8 @@ use std::{fs, net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use fantoccini::{
-    Client, ClientBuilder,
+    Client, ClientBuilder, Locator,
+    actions::{InputSource as _, MouseActions, PointerAction},
     wd::{Capabilities, WebDriverCompatibleCommand},
 };
 use serde::Deserialize;
@@ -18,6 +19,9 @@ use crate::wait;
 const RECORDER: &str = include_str!("browser/recorder.js");
 /// How long chromedriver may take to answer.
 const START_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Frames of the test picture in two seconds.
+const LONGEST_JUMP: u16 = 60;
 
 /// Size and kind of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,8 +175,25 @@ impl Browser {
     /// # Errors
     /// When there is none or something covers it.
     pub async fn click(&self, css: &str) -> Result<()> {
-        let element = self.client.find(fantoccini::Locator::Css(css)).await.with_context(|| format!("no {css}"))?;
+        let element = self.client.find(Locator::Css(css)).await.with_context(|| format!("no {css}"))?;
         element.click().await.with_context(|| format!("cannot click on {css}"))
+    }
+
+    /// Moves the mouse over the first element of a CSS selector: controls that hide themselves come back.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn hover(&self, css: &str) -> Result<()> {
+        let element = self.client.find(Locator::Css(css)).await.with_context(|| format!("no {css}"))?;
+        // Twice: a pointer that is there already does not move.
+        let moves = [(2, 2), (0, 0)].map(|(x, y)| PointerAction::MoveToElement {
+            element: element.clone(),
+            duration: None,
+            x: f64::from(x),
+            y: f64::from(y),
+        });
+        let mouse = moves.into_iter().fold(MouseActions::new("mouse".to_owned()), |mouse, step| mouse.then(step));
+        self.client.perform_actions(mouse).await.with_context(|| format!("cannot move the mouse over {css}"))
     }
 
     /// Presses a key on the page.
@@ -180,7 +201,7 @@ impl Browser {
     /// # Errors
     /// When there is no page.
     pub async fn press(&self, key: &str) -> Result<()> {
-        let body = self.client.find(fantoccini::Locator::Css("body")).await?;
+        let body = self.client.find(Locator::Css("body")).await?;
         body.send_keys(key).await.with_context(|| format!("cannot press {key}"))
     }
 
@@ -271,18 +292,16 @@ impl WebDriverCompatibleCommand for DevTools {
     }
 }
 
-/// Checks the numbers that a page has shown: forwards only, and at most `lost` of them skipped.
+/// Checks the numbers that a page has shown: forwards only, and nothing left out at one place for longer than two
+/// seconds. A busy machine shows fewer frames than were sent; the players' tests look at each.
 ///
 /// # Errors
 /// When the picture jumped or went back.
-pub fn check_shown(frames: &[ShownFrame], lost: usize) -> Result<()> {
+pub fn check_shown(frames: &[ShownFrame]) -> Result<()> {
     ensure!(!frames.is_empty(), "no frame was shown");
-    let mut skipped = 0;
     for pair in frames.windows(2) {
         let step = pair[1].number.wrapping_sub(pair[0].number);
-        ensure!(step < 0x8000, "after frame {} the page showed frame {}", pair[0].number, pair[1].number);
-        skipped += usize::from(step.saturating_sub(1));
+        ensure!(step <= LONGEST_JUMP, "after frame {} the page showed frame {}", pair[0].number, pair[1].number);
     }
-    ensure!(skipped <= lost, "{skipped} frames of {} were not shown", frames.len() + skipped);
     Ok(())
 }

@@ -11,7 +11,7 @@ use e2e::{
 };
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(40);
 
 /// A page that plays.
 struct Watching {
@@ -98,6 +98,7 @@ async fn a_viewer_chooses_among_the_qualities_that_were_sent() -> Result<()> {
     .await?;
     let width = |pixels: u32| format!("return document.querySelector('video').videoWidth === {pixels}");
     for pixels in [640, 1280] {
+        browser.hover("#quality").await?;
         browser.click("#quality").await?;
         browser.screenshot("page-quality").await?;
         let label = format!("{}p", pixels * 9 / 16);

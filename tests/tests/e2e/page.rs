@@ -11,7 +11,7 @@ use e2e::{
 };
 use serde_json::json;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(40);
 
 #[tokio::test]
 async fn a_stream_from_rtmp_is_watched_in_a_browser() -> Result<()> {
@@ -22,7 +22,7 @@ async fn a_stream_from_rtmp_is_watched_in_a_browser() -> Result<()> {
     browser.goto(&origin.page(&key)).await?;
     let recording = browser.wait_for_frames(150, SOON).await?;
     browser.screenshot("page-live").await?;
-    check_shown(&recording.frames, recording.frames.len() / 10)?;
+    check_shown(&recording.frames)?;
     assert_eq!(recording.errors, Vec::<String>::new());
     Ok(())
 }

@@ -12,7 +12,7 @@ use e2e::{
 };
 use skylark_protocol::StreamState;
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_killed_server_carries_on_the_same_stream() -> Result<()> {
