@@ -39,7 +39,8 @@ impl Clock {
         ffmpeg.args(["-hide_banner", "-loglevel", "error"]);
         ffmpeg.args(["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", &format!("{WIDTH}x{HEIGHT}")]);
         ffmpeg.args(["-framerate", &FRAME_RATE.to_string(), "-probesize", "32", "-i", "pipe:0"]);
-        ffmpeg.args(["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]);
+        // Not `-re`: it would start its own clock while ffmpeg starts, and the pictures would wait for the sound for ever.
+        ffmpeg.args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]);
         ffmpeg.args(["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-g", "60"]);
         ffmpeg.args(["-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "1250k", "-c:a", "aac", "-b:a", "128k"]);
         ffmpeg.args(["-flush_packets", "1", "-f", "flv", url]);

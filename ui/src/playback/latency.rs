@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 /// Trough that is aimed at where nothing ever went wrong, in seconds.
-const MARGIN_MIN_S: f64 = 0.14;
+const MARGIN_MIN_S: f64 = 0.18;
 /// The largest one, after many stalls.
 const MARGIN_MAX_S: f64 = 3.0;
 /// Where media comes in whole segments, less precise timing is to be expected: this share of the segment instead.
@@ -18,7 +18,7 @@ const MARGIN_PER_STALL_S: f64 = 0.2;
 /// Time in which the added margin halves, in milliseconds.
 const MARGIN_HALF_LIFE_MS: f64 = 90_000.0;
 /// More than the margin at the start, since nothing is known of the connection yet.
-const START_SLACK_S: f64 = 0.12;
+const START_SLACK_S: f64 = 0.1;
 
 /// Troughs of this long are looked at, in milliseconds: more than the time between two keyframes, whose parts are the
 /// largest and come latest.
@@ -29,12 +29,12 @@ const WINDOW_LEN: usize = 64;
 /// Speeds that nobody hears.
 const RATE_MIN: f64 = 0.94;
 const RATE_MAX: f64 = 1.06;
-/// Speed beyond which a large lag is caught up with; still natural speech.
-const RATE_MAX_FAR: f64 = 1.12;
+/// Speed at which a large lag is caught up with; still natural speech.
+const RATE_MAX_FAR: f64 = 1.2;
 /// Excess from which the larger one is used, in seconds.
 const FAR_S: f64 = 1.0;
 /// Excess from which catching up would take too long: jump instead.
-const JUMP_S: f64 = 4.0;
+const JUMP_S: f64 = 3.0;
 /// Steering begins beyond this error and ends below the smaller one, in seconds.
 const ERROR_BEGIN_S: f64 = 0.05;
 const ERROR_END_S: f64 = 0.01;
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn far_behind_means_jumping() {
         let mut follower = Follower::default();
-        follower.note_arrival(1000.0, 3.0);
+        follower.note_arrival(1000.0, 2.5);
         assert!(!follower.should_jump(1000.0, STRIDE_S));
         follower.forget();
         follower.note_arrival(2000.0, 6.0);

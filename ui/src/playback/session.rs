@@ -12,8 +12,11 @@ use super::{
     recovery::{Failure, Recovery, Remedy},
 };
 
-/// A buffer that reaches this close to the listed end has all of it, in strides: the newest part may be on its way.
-const EDGE_TOLERANCE_STRIDES: f64 = 1.1;
+/// A buffer that reaches this close to the listed end has all of it, in strides.
+const EDGE_TOLERANCE_STRIDES: f64 = 0.2;
+/// Where parts take long to load, one is always on its way: after this time that is close enough, in milliseconds.
+const PATIENCE_MS: f64 = 1_000.0;
+const PATIENT_TOLERANCE_STRIDES: f64 = 1.2;
 /// Someone who paused goes on where they were if that is at most this far from the live edge, in seconds.
 const RESUME_BEHIND_MAX_S: f64 = 10.0;
 /// Further from the edge than this is "behind", for the badge, in seconds.
@@ -173,6 +176,7 @@ pub struct Session {
     following: bool,
     has_played: bool,
     waits: u32,
+    filling_since_ms: f64,
     position_s: f64,
     moved_ms: f64,
     unstuck: bool,
@@ -198,6 +202,7 @@ impl Default for Session {
             following: true,
             has_played: false,
             waits: 0,
+            filling_since_ms: 0.0,
             position_s: 0.0,
             moved_ms: 0.0,
             unstuck: false,
@@ -349,7 +354,7 @@ impl Session {
     fn load(&mut self, status: &StreamStatus, commands: &mut Vec<Command>) {
         let Some(playlist) = &status.playlist else { return };
         commands.push(Command::Load(playlist.clone()));
-        self.stage = Stage::Filling;
+        self.fill();
         self.loaded_broadcast.clone_from(&status.broadcast);
         (self.playlist_ended, self.finished, self.following, self.reload_at_ms) = (false, false, true, None);
         (self.moved_ms, self.unstuck) = (self.now_ms, false);
@@ -374,8 +379,7 @@ impl Session {
             commands.push(Command::Begin(None));
             return;
         }
-        let complete = media.edge_s - media.buffered_end_s <= media.stride_s * EDGE_TOLERANCE_STRIDES;
-        if media.stride_s <= 0.0 || !complete {
+        if media.stride_s <= 0.0 || !self.has_newest(media) {
             return;
         }
         let wanted_s = self.follower.start_s(media.now_ms, media.stride_s);
@@ -395,16 +399,30 @@ impl Session {
         }
     }
 
+    /// Whether the buffer reaches the end of what is listed, or as close as this connection ever gets.
+    fn has_newest(&self, media: &Media) -> bool {
+        let waited = self.stage == Stage::Filling && media.now_ms - self.filling_since_ms > PATIENCE_MS;
+        let tolerated =
+            if waited || self.stage == Stage::Rolling { PATIENT_TOLERANCE_STRIDES } else { EDGE_TOLERANCE_STRIDES };
+        media.edge_s - media.buffered_end_s <= media.stride_s * tolerated
+    }
+
+    /// Stands until there is enough to play.
+    fn fill(&mut self) {
+        (self.stage, self.filling_since_ms) = (Stage::Filling, self.now_ms);
+    }
+
     fn starved(&mut self, media: &Media, commands: &mut Vec<Command>) {
-        if self.stage != Stage::Rolling || !self.wants_play || !self.has_played {
+        // A jump makes the video wait as well, but for nothing that is missing.
+        if self.stage != Stage::Rolling || !self.wants_play || !self.has_played || media.seeking {
             return;
         }
         self.waits = self.waits.saturating_add(1);
-        if media.native || media.seeking || self.playlist_ended {
+        if media.native || self.playlist_ended {
             return;
         }
         self.follower.note_stall(media.now_ms);
-        self.stage = Stage::Filling;
+        self.fill();
         commands.push(Command::Hold);
         commands.push(Command::AskStatus);
         self.begin_when_filled(media, commands);
@@ -444,11 +462,11 @@ impl Session {
             return;
         }
         commands.push(Command::SetRate(1.0));
-        if media.edge_s - media.buffered_end_s <= media.stride_s * EDGE_TOLERANCE_STRIDES {
+        if self.has_newest(media) {
             self.stage = Stage::Rolling;
             commands.push(Command::Begin(Some((media.buffered_end_s - wanted_s).max(media.buffered_start_s))));
         } else {
-            self.stage = Stage::Filling;
+            self.fill();
             commands.push(Command::Hold);
             commands.push(Command::Seek((media.edge_s - wanted_s).max(0.0)));
         }
@@ -457,7 +475,7 @@ impl Session {
     fn failed(&mut self, failure: Failure, commands: &mut Vec<Command>) {
         match self.recovery.remedy(failure, self.now_ms) {
             Remedy::RecoverMedia => {
-                self.stage = Stage::Filling;
+                self.fill();
                 commands.push(Command::RecoverMedia);
             }
             Remedy::Reload(wait_ms) => {
