@@ -105,6 +105,10 @@ async fn serve(
                 listener.feed(now(), peer, &buffer[..length]);
             }
             () = async { match due { Some(due) => sleep_until(due).await, None => std::future::pending().await } } => {
+                // What has arrived by now comes before the time: this process may have been kept waiting.
+                while let Ok((length, peer)) = socket.try_recv_from(&mut buffer) {
+                    listener.feed(now(), peer, &buffer[..length]);
+                }
                 listener.tick(now());
             }
         }

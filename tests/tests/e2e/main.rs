@@ -11,4 +11,5 @@ mod restart;
 mod returning;
 mod rtmp;
 mod srt;
+mod srt_attacks;
 mod srt_clients;

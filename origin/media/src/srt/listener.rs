@@ -182,7 +182,7 @@ impl Listener {
         (self.admission.len() > 0).then(|| self.ticked + self.config.handshake_timeout)
     }
 
-    /// Lets time pass.
+    /// Lets time pass. Feed first what has arrived: what is overdue by then is given up.
     pub fn tick(&mut self, now: UnixTime) {
         self.ticked = now;
         self.admission.tick(now);

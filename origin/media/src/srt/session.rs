@@ -155,7 +155,8 @@ impl Session {
         }
     }
 
-    /// Lets time pass; at least every [`TICK`].
+    /// Lets time pass; at least every [`TICK`]. Only here is waiting given up: after a stall of the whole process, what
+    /// was waited for may be among the datagrams that have not been fed yet.
     pub(super) fn tick(&mut self, now: UnixTime) {
         if now.since(self.heard) >= self.setup.idle_timeout {
             return self.end(End::Silent);
@@ -204,7 +205,7 @@ impl Session {
             Arrival::Late => self.statistics.late += 1,
             Arrival::Outside => self.statistics.outside += 1,
         }
-        self.deliver(now, self.patience());
+        self.deliver(now, Duration::MAX);
     }
 
     fn take_control(&mut self, now: UnixTime, control: &ControlPacket<'_>) {
@@ -217,7 +218,7 @@ impl Session {
             ControlKind::DropRequest => {
                 if let Some((first, last)) = packet::drop_range(control.body) {
                     self.buffer.give_up(now, first, last);
-                    self.deliver(now, self.patience());
+                    self.deliver(now, Duration::MAX);
                 }
             }
             ControlKind::KeyRequest => self.refresh_keys(now, control.body),

@@ -1,6 +1,6 @@
 //! The task that owns the socket: datagrams into the listener, and what it wants done.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use skylark_media::{
@@ -26,6 +26,8 @@ use crate::{clock::Clock, live::Live, secret::Passphrase};
 const MAX_DATAGRAM: usize = 2048;
 /// Datagrams read before others get their turn.
 const BATCH: usize = 128;
+/// Batches read before time passes: as many datagrams as a receive buffer of the asked size can hold, roughly.
+const TICK_BATCHES: usize = 48;
 /// How often publishers are told the state of their links.
 const LINK_INTERVAL: Duration = Duration::from_secs(1);
 /// Publishers may take so long to hand over what they have when the server stops.
@@ -76,7 +78,7 @@ impl Port {
             tokio::select! {
                 () = &mut stop => break,
                 ready = self.socket.readable() => match ready {
-                    Ok(()) => self.receive(&mut buffer),
+                    Ok(()) => _ = self.receive(&mut buffer),
                     Err(error) => return tracing::error!(%error, "the SRT port failed"),
                 },
                 Some(decision) = self.decisions.join_next() => self.decided(decision),
@@ -86,24 +88,36 @@ impl Port {
                         Some(due) => sleep_until(due).await,
                         None => std::future::pending().await,
                     }
-                } => self.tick(),
+                } => self.tick(&mut buffer),
             }
             self.drain();
         }
         self.stop().await;
     }
 
-    /// Reads what has arrived. The order in which `select!` looks at things is random, so timers get their turn.
-    fn receive(&mut self, buffer: &mut [u8]) {
+    /// Reads some of what has arrived; false if there may be more.
+    fn receive(&mut self, buffer: &mut [u8]) -> bool {
         let now = self.clock.now();
         for _ in 0..BATCH {
-            // An error concerns an earlier datagram of ours (its port is closed) or is `WouldBlock`.
-            let Ok((length, peer)) = self.socket.try_recv_from(buffer) else { break };
-            self.listener.feed(now, peer, buffer.get(..length).unwrap_or_default());
+            match self.socket.try_recv_from(buffer) {
+                Ok((length, peer)) => self.listener.feed(now, peer, buffer.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                // It concerns an earlier datagram of ours, whose port is closed.
+                Err(_) => {}
+            }
         }
+        false
     }
 
-    fn tick(&mut self) {
+    /// Lets the listener's time pass, after what had arrived by then.
+    fn tick(&mut self, buffer: &mut [u8]) {
+        for _ in 0..TICK_BATCHES {
+            let all = self.receive(buffer);
+            self.drain();
+            if all {
+                break;
+            }
+        }
         let now = self.clock.now();
         self.listener.tick(now);
         if now.since(self.links_shown) >= LINK_INTERVAL {
