@@ -209,12 +209,14 @@ impl Segmenter {
             Some(sample_time(last, format.sample_rate))
         });
         let end = match (at, frames_end) {
-            (Some(at), _) => at,
+            (Some(at), frames_end) => frames_end.map_or(at, |end| end.max(at)),
             (None, Some(end)) => end,
             (None, None) if self.has_video && !self.stalled => self.video_end,
             (None, None) => sound_end.unwrap_or(self.part_start),
         };
-        self.close_segment(end);
+        // Pictures that came later than the sound they belong to still need a part.
+        let late = !self.frames.is_empty() && end <= self.part_start;
+        self.close_segment(if late { self.part_start + interval.min(self.part_target) } else { end });
     }
 
     /// The frame before one at `end` is now known to last until then.
@@ -226,6 +228,8 @@ impl Segmenter {
 
     fn segment_ends_at(&self, time: MediaTime) -> bool {
         match self.segment_independent {
+            // Pictures that came later than their sound: what waits has to go first.
+            _ if time <= self.part_start && !self.frames.is_empty() => false,
             None => false,
             Some(independent) => !independent || time - self.segment_start >= self.segment_min,
         }

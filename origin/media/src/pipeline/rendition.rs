@@ -344,14 +344,11 @@ impl Rendition {
 
     /// Puts silence where sound has not come for too long.
     fn replace_lost_sound(&mut self, picture: MediaTime) {
-        let State::Running(Running { audio: Some(sound), segmenter, .. }) = &mut self.state else { return };
-        let begun = sound.clock.end();
-        if picture - begun.unwrap_or(segmenter.end()) <= SOUND_LATE {
+        let State::Running(Running { audio: Some(sound), .. }) = &mut self.state else { return };
+        if picture - sound.clock.end().unwrap_or(sound.from) <= SOUND_LATE {
             return;
         }
-        if begun.is_none() {
-            sound.clock.begin(sound.from);
-        }
+        sound.clock.begin(sound.from);
         if let Some((position, count)) = sound.clock.fill_until(picture - SILENCE_BEHIND) {
             self.push_silence(position, count);
         }
