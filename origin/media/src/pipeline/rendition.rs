@@ -203,7 +203,7 @@ impl Rendition {
         let start = start.max(self.end);
         self.state = State::Running(Running {
             segmenter: Segmenter::new(self.config, ready.video, format, start),
-            video: video.map(|config| VideoClock::new(offset, config.frame_rate)),
+            video: video.map(|config| VideoClock::new(offset, config.frame_rate, start)),
             audio: audio.map(|config| Sound {
                 clock: AudioClock::new(offset, &config),
                 config,

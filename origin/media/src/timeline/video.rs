@@ -18,7 +18,8 @@ pub(crate) struct VideoClock {
     offset: MediaTime,
     cadence: Cadence,
     last_raw: Option<MediaTime>,
-    last: Option<MediaTime>,
+    /// The next frame has to be placed here or later.
+    earliest: MediaTime,
     committed: Option<MediaTime>,
 }
 
@@ -32,9 +33,9 @@ pub(crate) struct Ahead {
 }
 
 impl VideoClock {
-    /// A clock that adds `offset`; `frame_rate` as the parameter sets declare it.
-    pub(crate) fn new(offset: MediaTime, frame_rate: Option<(u32, u32)>) -> Self {
-        Self { offset, cadence: Cadence::new(frame_rate), last_raw: None, last: None, committed: None }
+    /// A clock that adds `offset`, and places nothing before `start`; `frame_rate` as the parameter sets declare it.
+    pub(crate) fn new(offset: MediaTime, frame_rate: Option<(u32, u32)>, start: MediaTime) -> Self {
+        Self { offset, cadence: Cadence::new(frame_rate), last_raw: None, earliest: start, committed: None }
     }
 
     /// What this clock adds to the publisher's.
@@ -54,12 +55,8 @@ impl VideoClock {
         self.last_raw = Some(raw_dts);
         let told = raw_dts + self.offset;
         let smooth = self.cadence.smooth(told);
-        let dts = match (self.committed.take(), self.last) {
-            (Some(committed), _) => committed,
-            (None, Some(last)) => smooth.max(last + MIN_STEP),
-            (None, None) => smooth,
-        };
-        self.last = Some(dts);
+        let dts = self.committed.take().unwrap_or(smooth.max(self.earliest));
+        self.earliest = dts + MIN_STEP;
         // What rounding took from the decode time it took from the presentation time, too.
         let off = (dts - told).ticks().abs();
         let pts = if off <= ROUNDING.ticks() { raw_pts - raw_dts + dts } else { raw_pts + self.offset };
@@ -75,7 +72,7 @@ impl VideoClock {
 
     /// What is expected of the next frame.
     pub(crate) fn ahead(&self) -> Ahead {
-        let next = self.cadence.next().filter(|next| self.last.is_some_and(|last| *next >= last + MIN_STEP));
+        let next = self.cadence.next().filter(|next| *next >= self.earliest);
         let interval = self.cadence.interval().unwrap_or(DEFAULT_INTERVAL).clamp(MIN_STEP, MAX_INTERVAL);
         Ahead { next, interval }
     }
@@ -98,7 +95,7 @@ mod tests {
 
     #[test]
     fn frames_that_stand_still_or_go_back_a_little_still_follow_each_other() {
-        let mut clock = VideoClock::new(MediaTime::from_ms(1000), None);
+        let mut clock = VideoClock::new(MediaTime::from_ms(1000), None, MediaTime::ZERO);
         assert_eq!(at(&mut clock, 100, 100), (1100, 0));
         assert_eq!(at(&mut clock, 100, 100), (1101, 0));
         assert_eq!(at(&mut clock, 60, 140), (1102, 38));
@@ -107,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_far_step_is_a_jump() {
-        let mut clock = VideoClock::new(MediaTime::ZERO, None);
+        let mut clock = VideoClock::new(MediaTime::ZERO, None, MediaTime::ZERO);
         at(&mut clock, 10_000, 10_000);
         assert_eq!(clock.jump(MediaTime::from_ms(9000)), Some(MediaTime::from_ms(-1000)));
         assert_eq!(clock.jump(MediaTime::from_ms(16_000)), Some(MediaTime::from_ms(6000)));
@@ -116,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_committed_end_moves_the_next_frame_but_not_when_it_is_shown() {
-        let mut clock = VideoClock::new(MediaTime::ZERO, None);
+        let mut clock = VideoClock::new(MediaTime::ZERO, None, MediaTime::ZERO);
         at(&mut clock, 0, 0);
         clock.commit(MediaTime::from_ms(33));
         assert_eq!(at(&mut clock, 45, 45), (33, 12));

@@ -62,7 +62,7 @@ impl Event {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, max_shrink_iters: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Everything that viewers get keeps every rule (the witness checks), frames stay in order, and none comes twice.
     #[test]
