@@ -21,6 +21,8 @@ const LONG_GOP_MS: u32 = 4200;
 const LOW_FRAME_RATE: f64 = 15.0;
 /// Sound and picture may arrive so far apart before viewers' buffers feel it, milliseconds.
 const HIGH_SKEW_MS: i32 = 500;
+/// Frames that may go unused over [`SPAN`]: joining mid-stream costs some.
+const DROPPED_FRAMES: u64 = 5;
 /// A bitrate this close to the allowed one is pointed out before it is cut.
 const NEAR_LIMIT_PERCENT: u64 = 90;
 
@@ -126,8 +128,8 @@ impl Meter {
         if self.last_jump.is_some_and(|at| now.since(at) < JUMP_MEMORY) {
             fault(15, "clock-jump", "the encoder's timestamps jumped: viewers saw a break".to_owned());
         }
-        if stats.dropped_frames > oldest.dropped_frames {
-            let dropped = stats.dropped_frames - oldest.dropped_frames;
+        let dropped = stats.dropped_frames.saturating_sub(oldest.dropped_frames);
+        if dropped > DROPPED_FRAMES {
             fault(15, "dropped-frames", format!("{dropped} frames could not be used"));
         }
         if stats.losses > oldest.losses {

@@ -285,3 +285,6 @@ fn code(warning: &Warning) -> &'static str {
         Warning::Dropped { .. } => "dropped-frames",
     }
 }
+
+#[cfg(test)]
+mod tests;

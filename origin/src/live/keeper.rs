@@ -121,6 +121,12 @@ impl Live {
             }
             stream.show_state();
         }
+        if !stream.desk().state.has_broadcast()
+            && let Some(unseen) = writers.current.take()
+        {
+            // Its publisher left before there was anything to see.
+            unseen.remove();
+        }
         let retention = self.config.ended_retention;
         while let Some((at, _)) = writers.ended.first()
             && (now.since(*at) >= retention || writers.ended.len() > MAX_ENDED)

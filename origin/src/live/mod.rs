@@ -84,6 +84,12 @@ impl Live {
         self.streams.load().values().filter(|stream| listed(stream)).cloned().collect()
     }
 
+    /// All streams, whatever their state, in no order.
+    #[must_use]
+    pub fn streams(&self) -> Vec<Arc<LiveStream>> {
+        self.streams.load().values().cloned().collect()
+    }
+
     /// The clock that the streams' media is stamped with.
     #[must_use]
     pub fn clock(&self) -> Clock {

@@ -24,7 +24,7 @@ enum Phase {
     Offline,
     Live,
     Reconnecting { until: UnixTime },
-    Ended { at: UnixTime },
+    Ended,
 }
 
 /// The session that holds the stream.
@@ -78,7 +78,7 @@ impl State {
             Phase::Offline => StreamState::Offline,
             Phase::Live => StreamState::Live,
             Phase::Reconnecting { .. } => StreamState::Reconnecting,
-            Phase::Ended { .. } => StreamState::Ended,
+            Phase::Ended => StreamState::Ended,
         }
     }
 
@@ -127,7 +127,7 @@ impl State {
         let occupant = self.occupant.as_mut().filter(|occupant| occupant.session == session)?;
         occupant.begun = true;
         Some(match self.phase {
-            Phase::Offline | Phase::Ended { .. } => Start::New,
+            Phase::Offline | Phase::Ended => Start::New,
             Phase::Live | Phase::Reconnecting { .. } => Start::Resume,
         })
     }
@@ -155,19 +155,16 @@ impl State {
         let due = matches!(self.phase, Phase::Reconnecting { until } if until <= now);
         let claimed = self.occupant.is_some_and(|occupant| occupant.begun);
         if due && !claimed {
-            self.phase = Phase::Ended { at: now };
+            self.phase = Phase::Ended;
             return true;
         }
         false
     }
 
-    /// When the last broadcast ended, if none has begun since.
+    /// A broadcast is on, or waited for, or may begin with the next media.
     #[must_use]
-    pub fn ended_at(&self) -> Option<UnixTime> {
-        match self.phase {
-            Phase::Ended { at } => Some(at),
-            _ => None,
-        }
+    pub fn has_broadcast(&self) -> bool {
+        self.is_held() || matches!(self.phase, Phase::Live | Phase::Reconnecting { .. })
     }
 }
 

@@ -319,6 +319,20 @@ async fn no_more_publishers_than_allowed_and_a_place_is_given_back() {
     other().await.expect("a place is free");
 }
 
+#[tokio::test]
+async fn a_broadcast_that_nobody_ever_saw_leaves_nothing_behind() {
+    let data = tempfile::tempdir().unwrap();
+    let stage = Stage::with(LiveConfig::default(), Store::open(data.path(), StoreConfig::default()).unwrap()).await;
+    let publisher = stage.admit().await.unwrap();
+    publisher.begin().await.unwrap();
+    stage.store.flush().await;
+    let folder = data.path().join("live").join(stage.stream.as_str());
+    assert!(folder.exists());
+    drop(publisher);
+    until("it is deleted", || !folder.exists()).await;
+    assert_eq!(stage.state(), StreamState::Offline);
+}
+
 #[tokio::test(start_paused = true)]
 async fn errors_are_there_for_the_owner() {
     let stage = Stage::new().await;
