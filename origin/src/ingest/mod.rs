@@ -137,6 +137,7 @@ pub struct Ingest {
     allowance: Allowance,
     meter: Meter,
     bytes: u64,
+    began_at: UnixTime,
     last_media: UnixTime,
     counted: PipelineStats,
     noted: Noted,
@@ -157,6 +158,7 @@ impl Ingest {
             allowance: Allowance::new(max_bitrate_bps),
             pipeline: None,
             bytes: 0,
+            began_at: now,
             last_media: now,
             counted: PipelineStats::default(),
             noted: Noted::default(),
@@ -190,10 +192,23 @@ impl Ingest {
             None => return Ok(()),
         };
         self.drain(now).await?;
+        fed?;
         if self.meter.is_due(now) {
             self.measure(now);
+            self.expect_frames(now)?;
         }
-        Ok(fed?)
+        Ok(())
+    }
+
+    /// Bytes in which there is neither picture nor sound do not hold a stream for ever.
+    fn expect_frames(&self, now: UnixTime) -> Result<(), IngestError> {
+        let waited = now.since(self.began_at);
+        let packaged = self.counted.video_frames + self.counted.audio_frames;
+        if packaged == 0 && waited > self.publisher.limits().keyframe_timeout {
+            let waited_ms = u32::try_from(waited.as_millis()).unwrap_or(u32::MAX);
+            return Err(PipelineError::NoKeyframe { waited_ms }.into());
+        }
+        Ok(())
     }
 
     /// Resolves when this session has to end: a newcomer took over, the key was revoked, or the server stops. It
@@ -229,6 +244,7 @@ impl Ingest {
     /// The pipeline; made when the first media arrives.
     async fn pipeline(&mut self, is_media: bool) -> Result<Option<&mut Pipeline>, Stop> {
         if self.pipeline.is_none() && is_media {
+            self.began_at = self.last_media;
             let (config, resume) = self.publisher.begin().await?;
             self.pipeline = Some(Pipeline::new(config, self.publisher.limits().pipeline(), resume));
         }
