@@ -149,7 +149,10 @@ impl Connection {
             Err(error) => Ended::Protocol(error),
         };
         let peer = self.peer;
-        tracing::info!(%peer, reason = %ended, "RTMP publisher left");
+        match &ended {
+            Ended::Ingest(error) => tracing::warn!(%peer, reason = %error, "RTMP publisher sent away"),
+            ended => tracing::info!(%peer, reason = %ended, "RTMP publisher left"),
+        }
         let departure = match ended {
             Ended::Unpublished => Departure::Clean,
             Ended::Ingest(error) => {
