@@ -2,16 +2,19 @@
 //!
 //! Each takes any bytes and panics when an invariant breaks.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
 use crate::{
     flv::{Demuxer, Tag, TagKind},
+    package::directives::Directives,
+    pipeline::{Init, PackageConfig, Part},
     rtmp::{Session, SessionOutput, handshake::PACKET_BYTES},
     srt,
-    time::UnixTime,
+    time::{MediaTime, UnixTime},
     ts,
+    window::{Reload, Window, WindowConfig},
 };
 
 /// More than a session may ever hold: limits of an accepted publisher, held bytes and replies.
@@ -143,6 +146,48 @@ pub fn srt_handshake(data: &[u8]) {
     }
 }
 
+/// The query of a media playlist request, put to a window whose state the first two bytes choose: whatever is asked, the
+/// answer is a refusal, a playlist that has it, or a wait for something that can still come.
+pub fn playlist_request(data: &[u8]) {
+    let Some((&[state, parts], query)) = data.split_first_chunk() else { return };
+    let Ok(query) = std::str::from_utf8(query) else { return };
+    let Ok(asked) = Directives::parse(query) else { return };
+    let Some(msn) = asked.msn else { return assert_eq!(asked.part, None) };
+    let package = PackageConfig {
+        part_target: MediaTime::from_ms(300),
+        segment_target: MediaTime::from_ms(2000),
+        segment_max: MediaTime::from_ms(4000),
+    };
+    let length = MediaTime::from_ms(30_000);
+    let mut window = Window::new(WindowConfig { package, length }, u64::from(state >> 2));
+    let data = Bytes::from_static(b"moof");
+    let init = Init { data, codecs: String::new(), resolution: None, frame_rate_millis: None, bitrate_bps: None };
+    window.push_init(Arc::new(init));
+    for index in 0..i64::from(parts) {
+        window.push_part(Part {
+            data: Bytes::from_static(b"moof"),
+            start: MediaTime::from_ms(300 * index),
+            duration: MediaTime::from_ms(300),
+            independent: true,
+            program_date_time: UnixTime::from_ms(300 * index),
+        });
+        if index % 7 == 6 {
+            window.end_segment();
+        }
+    }
+    if state & 1 == 1 {
+        window.end();
+    }
+    let snapshot = window.snapshot();
+    let next = window.position();
+    match snapshot.reload(msn, asked.part) {
+        Reload::Ready => assert!(snapshot.ended() || (msn, asked.part.unwrap_or(0)) <= (next.msn, next.part)),
+        // A part beyond the last of its segment is the next segment's first.
+        Reload::Wait => assert!(!snapshot.ended() && (next.msn..=next.msn + 3).contains(&(msn + 1))),
+        Reload::TooFar => assert!(!snapshot.ended() && msn >= next.msn),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -163,6 +208,14 @@ mod tests {
         #[test]
         fn srt_handshake(data in prop::collection::vec(any::<u8>(), 0..2000)) {
             super::srt_handshake(&data);
+        }
+
+        #[test]
+        fn playlist_request(
+            state in any::<[u8; 2]>(),
+            query in "(_HLS_(msn|part|skip|x)=([0-9]{0,3}|YES|v2|[0-9]{19,21}|.{0,3})&?){0,4}",
+        ) {
+            super::playlist_request(&[&state, query.as_bytes()].concat());
         }
 
         #[test]

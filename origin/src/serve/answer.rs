@@ -284,7 +284,7 @@ fn parse_range(text: &str, whole: u64) -> Wanted {
     let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Wanted::Whole;
     };
-    let number = |text: &str| super::directives::decimal::<u64>(text.trim());
+    let number = |text: &str| skylark_media::package::directives::decimal::<u64>(text.trim());
     let range = match (first.trim(), last.trim()) {
         ("", suffix) => match number(suffix) {
             Some(length) => whole.saturating_sub(length)..whole,

@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use skylark_media::{
+    package::directives::Directives,
     unit::RenditionId,
     window::{Lookup, Reload},
 };
 
 use super::{
     answer::{Answer, Cache, Content, ETag},
-    directives::Directives,
     path::{File, LivePath},
     patience::{Impatient, Patience},
 };

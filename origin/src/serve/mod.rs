@@ -9,7 +9,7 @@
 //! | `hot` | parts that many ask for at once, sent without copying |
 //! | `service` | one request → one response |
 //! | `hls` | `/live/…`: playlists (held until they have what is asked for), parts, segments, init segments |
-//! | `directives`, `path` | what a player's URL means (draft-pantos-hls-rfc8216bis §6.2.5) |
+//! | `path` | what a media URL names |
 //! | `answer`, `body` | conditions, ranges, caching (RFC 9110, 9111); the bytes |
 //! | `api` | `/api/v1/…`, `/healthz`, `/readyz`, `/metrics` |
 //! | `site` | `/`, `/s/{id}`, `/assets/…` |
@@ -23,7 +23,6 @@ mod api;
 mod body;
 mod counters;
 mod date;
-mod directives;
 mod hls;
 mod hot;
 mod http1;

@@ -1,6 +1,6 @@
 //! The paths below `/live/`, taken apart without an allocation.
 
-use super::directives::decimal;
+use skylark_media::package::directives::decimal;
 
 /// What a `/live/…` URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,33 +2,41 @@
 
 /// What a player asks of a media playlist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Directives {
+pub struct Directives {
     /// `_HLS_msn`: answer when the playlist has this media sequence number.
-    pub(super) msn: Option<u64>,
+    pub msn: Option<u64>,
     /// `_HLS_part`: and this part of it.
-    pub(super) part: Option<u32>,
+    pub part: Option<u32>,
     /// `_HLS_skip`: a delta update will do.
-    pub(super) skip: bool,
+    pub skip: bool,
 }
 
 /// The query makes no sense; the text goes to the player.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadDirective {
+pub enum BadDirective {
+    /// `_HLS_msn` is not a number.
     #[error("_HLS_msn must be a decimal integer")]
     Msn,
+    /// `_HLS_part` is not a number.
     #[error("_HLS_part must be a decimal integer")]
     Part,
+    /// `_HLS_part` alone names no part.
     #[error("_HLS_part needs _HLS_msn")]
     PartWithoutMsn,
+    /// `_HLS_skip` is neither of its two values.
     #[error("_HLS_skip must be YES or v2")]
     Skip,
+    /// A directive stands twice in the query.
     #[error("a delivery directive is given twice")]
     Twice,
 }
 
 impl Directives {
     /// Reads a URL's query. Parameters that are not directives of ours are left alone, as the specification wants.
-    pub(super) fn parse(query: &str) -> Result<Self, BadDirective> {
+    ///
+    /// # Errors
+    /// When a directive makes no sense.
+    pub fn parse(query: &str) -> Result<Self, BadDirective> {
         let mut directives = Self::default();
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -53,7 +61,8 @@ impl Directives {
 }
 
 /// A number in digits alone: no sign, no blank.
-pub(super) fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
+#[must_use]
+pub fn decimal<T: std::str::FromStr>(text: &str) -> Option<T> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
