@@ -85,7 +85,6 @@ async fn one(clip: &Path, length: Duration, case: Case, receiver: Receiver, seed
             send(clip, proxy.addr(), case).await?;
             let ended =
                 timeout(Duration::from_secs(10), server.ended()).await.context("the session does not end")??;
-            eprintln!("seed {seed}: {:?}", ended.ended);
             ended.data
         }
         Receiver::Libsrt => {
@@ -147,9 +146,6 @@ fn compare(sent: &[u8], received: &[u8], length: Duration) -> Outcome {
         let Some(offset) = packets.get(from..).and_then(|rest| rest.iter().position(|sent| *sent == packet)) else {
             continue;
         };
-        if offset > 0 {
-            eprintln!("{offset} packets missing at {from} of {}", packets.len());
-        }
         if position.is_some() {
             lose(from..from + offset);
         }

@@ -14,8 +14,11 @@ const CONCLUSION: u32 = u32::MAX;
 /// HSREQ of SRT 1.5.1 in live mode.
 const HSREQ: [u8; 12] = [0, 1, 5, 1, 0, 0, 0, 0xBF, 0, 120, 0, 120];
 
+/// Type and content of extensions.
+type Extensions<'a> = &'a [(u16, &'a [u8])];
+
 /// A handshake packet; extensions are (type, content of whole words).
-fn handshake(version: u32, step: u32, cookie: u32, extensions: &[(u16, &[u8])]) -> Vec<u8> {
+fn handshake(version: u32, step: u32, cookie: u32, extensions: Extensions<'_>) -> Vec<u8> {
     let mut packet = Vec::new();
     for word in [0x8000_0000, 0, 0, 0, version, 7, 1000, 1500, 8192, step, 4711, cookie, 0, 0, 0, 0] {
         packet.extend(u32::to_be_bytes(word));
@@ -50,7 +53,7 @@ impl Attacker {
     }
 
     /// The reason that a conclusion with these extensions is turned away for.
-    fn rejection(&self, version: u32, extensions: &[(u16, &[u8])]) -> Result<u32> {
+    fn rejection(&self, version: u32, extensions: Extensions<'_>) -> Result<u32> {
         let cookie = self.ask(&handshake(4, INDUCTION, 0, &[]), 7)?;
         let step = self.ask(&handshake(version, CONCLUSION, cookie, extensions), 5)?;
         Ok(step.wrapping_sub(1000))
@@ -78,7 +81,7 @@ async fn srt_handshakes_that_cannot_be_taken_are_answered_and_harm_nobody() -> R
     plays_on_during(|target| {
         let id = b"evil";
         let keys = [0x12; 64];
-        let cases: [(&str, u32, &[(u16, &[u8])], u32); 8] = [
+        let cases: [(&str, u32, Extensions<'_>, u32); 8] = [
             ("transtype=file", 5, &[(1, &HSREQ), (6, b"elif")], 13),
             ("packetfilter", 5, &[(1, &HSREQ), (7, b",cef")], 14),
             ("a group", 5, &[(1, &HSREQ), (8, &[0; 8])], 15),

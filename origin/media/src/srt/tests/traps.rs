@@ -145,7 +145,7 @@ fn what_is_missing_is_asked_for_at_once_and_again() {
         }
     }
     let first = caller.next.plus(0x7FFF_FFFD).get() | 1 << 31;
-    assert_eq!(reports[0], (2, [first.to_be_bytes(), (first + 1 & 0x7FFF_FFFF).to_be_bytes()].concat()));
+    assert_eq!(reports[0], (2, [first.to_be_bytes(), ((first + 1) & 0x7FFF_FFFF).to_be_bytes()].concat()));
     assert!(reports.len() >= 2, "{reports:?}");
 }
 
