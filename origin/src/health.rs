@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_code() {
-        let cases: [(&str, fn(u64, &mut PipelineStats)); 6] = [
+        type Change = fn(u64, &mut PipelineStats);
+        let cases: [(&str, Change); 6] = [
             ("long-gop", |_, stats| stats.keyframe_interval_ms = Some(8333)),
             ("low-frame-rate", |_, stats| stats.frame_rate_millis = Some(9000)),
             ("av-skew", |_, stats| stats.av_skew_ms = Some(-900)),

@@ -137,7 +137,8 @@ impl Metrics {
     /// Writes everything that is counted here.
     pub fn render(&self, page: &mut Page) {
         let protocols = [("rtmp", &self.rtmp), ("srt", &self.srt)];
-        let by_protocol: [(&str, &str, fn(&IngestCounters) -> &Counter); 5] = [
+        type Pick = fn(&IngestCounters) -> &Counter;
+        let by_protocol: [(&str, &str, Pick); 5] = [
             ("skylark_ingest_sessions_total", "Publishing sessions admitted.", |counters| &counters.sessions),
             ("skylark_ingest_bytes_total", "Container bytes taken from publishers.", |counters| &counters.bytes),
             ("skylark_ingest_video_frames_total", "Video frames packaged.", |counters| &counters.video_frames),

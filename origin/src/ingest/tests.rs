@@ -49,7 +49,7 @@ impl Stage {
 
 /// Null packets: media to the limits, nothing to a demultiplexer.
 fn padding(packets: usize) -> Input {
-    let mut packet = vec![0xff; 188];
+    let mut packet = [0xff_u8; 188];
     packet[..4].copy_from_slice(&[0x47, 0x1f, 0xff, 0x10]);
     Input::Ts(Bytes::from(packet.repeat(packets)))
 }

@@ -92,7 +92,7 @@ impl LiveStream {
     pub fn status(&self) -> StreamStatus {
         let shown = self.shown.load();
         let state = shown.state.unwrap_or(StreamState::Offline);
-        let playable = shown.broadcasts.first().is_some();
+        let playable = !shown.broadcasts.is_empty();
         StreamStatus {
             id: self.id.clone(),
             state,
