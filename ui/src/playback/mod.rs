@@ -2,7 +2,8 @@
 //!
 //! | module | decides |
 //! |---|---|
-//! | [`session`] | what a viewer sees, when to load, start, hold and give up |
+//! | [`session`] | when to load, start, hold and give up |
+//! | [`view`] | what the viewer is shown meanwhile |
 //! | [`latency`] | where to start and how fast to play to stay close to the live edge without stalling |
 //! | [`recovery`] | what to try after an error, and when |
 //! | [`clock`] | the origin's time, from its answers |
@@ -11,8 +12,10 @@ pub mod clock;
 pub mod latency;
 pub mod recovery;
 pub mod session;
+pub mod view;
 
 pub use session::{Command, Event, Session};
+pub use view::{Reason, State, View};
 
 /// The `<video>` and what the playlist says, at one moment. Positions are media time in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -10,6 +10,7 @@ use super::{
     Media,
     latency::Follower,
     recovery::{Failure, Recovery, Remedy},
+    view::{Reason, State, View},
 };
 
 /// A buffer that reaches this close to the listed end has all of it, in strides.
@@ -87,69 +88,6 @@ pub enum Command {
     AskStatus,
 }
 
-/// States that a viewer can tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Nothing to see yet.
-    Offline,
-    /// On its way to the first picture.
-    Loading,
-    /// Moving.
-    Playing,
-    /// Stopped by the viewer.
-    Paused,
-    /// Interrupted; goes on by itself.
-    Reconnecting,
-    /// Over.
-    Ended,
-    /// Cannot be played.
-    Failed,
-}
-
-impl State {
-    /// The word for it in the page's `data-state`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Offline => "offline",
-            Self::Loading => "loading",
-            Self::Playing => "playing",
-            Self::Paused => "paused",
-            Self::Reconnecting => "reconnecting",
-            Self::Ended => "ended",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-/// Why the state is what it is, where there are several reasons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The origin does not know the stream.
-    UnknownStream,
-    /// The origin cannot be reached.
-    Network,
-    /// The publisher is gone for a moment.
-    Publisher,
-    /// The browser lacks what it takes.
-    Unsupported,
-    /// The decoder fails again and again.
-    Broken,
-}
-
-/// What to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View {
-    /// The state.
-    pub state: State,
-    /// The reason, where the state alone does not say it.
-    pub reason: Option<Reason>,
-    /// The picture is the newest there is.
-    pub at_live_edge: bool,
-    /// How often the picture stopped for lack of data since it first moved.
-    pub waits: u32,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Nothing is loaded.
@@ -179,7 +117,11 @@ pub struct Session {
     filling_since_ms: f64,
     position_s: f64,
     moved_ms: f64,
+    /// Since when the picture has had every reason to move.
+    expected_ms: f64,
     unstuck: bool,
+    /// Loading after a failure, not for the first time.
+    reloading: bool,
     now_ms: f64,
     behind: bool,
     follower: Follower,
@@ -205,7 +147,9 @@ impl Default for Session {
             filling_since_ms: 0.0,
             position_s: 0.0,
             moved_ms: 0.0,
+            expected_ms: 0.0,
             unstuck: false,
+            reloading: false,
             now_ms: 0.0,
             behind: false,
             follower: Follower::default(),
@@ -239,7 +183,7 @@ impl Session {
             }
             Event::Failed(failure) => self.failed(failure, &mut commands),
             Event::Playing => {
-                self.has_played = true;
+                (self.has_played, self.reloading) = (true, false);
                 self.moved_ms = media.now_ms;
             }
             Event::Waiting => self.starved(media, &mut commands),
@@ -317,10 +261,14 @@ impl Session {
             None if self.unknown_stream => (State::Offline, Some(Reason::UnknownStream)),
             Some(StreamState::Offline) => (State::Offline, None),
             Some(StreamState::Reconnecting) => (State::Reconnecting, Some(Reason::Publisher)),
-            _ if self.has_played && self.stands() => (State::Reconnecting, None),
+            _ if self.reloading || (self.has_played && self.stands()) => (State::Reconnecting, None),
             _ if self.stage == Stage::Rolling && self.has_played => (State::Playing, None),
             _ => (State::Loading, None),
         }
+    }
+
+    fn is_live(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.state == StreamState::Live)
     }
 
     /// Whether the picture has not moved for long enough to say so.
@@ -337,6 +285,9 @@ impl Session {
     }
 
     fn status(&mut self, status: StreamStatus, commands: &mut Vec<Command>) {
+        if status.state == StreamState::Live && (self.unreachable > 0 || !self.is_live()) {
+            self.expected_ms = self.now_ms;
+        }
         (self.unknown_stream, self.unreachable) = (false, 0);
         // While the publisher is gone there is nothing new to load: a picture that is there stays.
         let playable = status.state == StreamState::Live;
@@ -344,6 +295,7 @@ impl Session {
             self.unload(commands);
         }
         let another = self.loaded_broadcast.is_some() && self.loaded_broadcast != status.broadcast;
+        self.reloading &= !another && status.state != StreamState::Ended;
         if playable && self.gave_up.is_none() && (another || self.stage == Stage::Empty) && self.reload_at_ms.is_none()
         {
             self.load(&status, commands);
@@ -357,7 +309,7 @@ impl Session {
         self.fill();
         self.loaded_broadcast.clone_from(&status.broadcast);
         (self.playlist_ended, self.finished, self.following, self.reload_at_ms) = (false, false, true, None);
-        (self.moved_ms, self.unstuck) = (self.now_ms, false);
+        (self.moved_ms, self.expected_ms, self.unstuck) = (self.now_ms, self.now_ms, false);
         self.follower.forget();
     }
 
@@ -480,6 +432,7 @@ impl Session {
             }
             Remedy::Reload(wait_ms) => {
                 self.unload(commands);
+                self.reloading = self.has_played;
                 self.reload_at_ms = Some(self.now_ms + wait_ms);
                 commands.push(Command::AskStatus);
             }
@@ -512,13 +465,12 @@ impl Session {
 
     /// Watches over a picture that should move and does not, whatever the reason.
     fn unstick(&mut self, media: &Media, commands: &mut Vec<Command>) {
-        let live = self.status.as_ref().is_some_and(|status| status.state == StreamState::Live);
-        if !live || self.playlist_ended || self.unreachable > 0 {
+        if !self.is_live() || self.playlist_ended || self.unreachable > 0 {
             return;
         }
-        let standing_ms = media.now_ms - self.moved_ms;
+        let standing_ms = media.now_ms - self.moved_ms.max(self.expected_ms);
         if standing_ms > STUCK_RELOAD_MS {
-            self.moved_ms = media.now_ms;
+            self.expected_ms = media.now_ms;
             self.failed(Failure::Network, commands);
         } else if standing_ms > STUCK_SEEK_MS && !self.unstuck && self.stage == Stage::Rolling && !media.native {
             self.unstuck = true;

@@ -91,8 +91,13 @@ fn an_interrupted_publisher_shows_as_reconnecting_and_plays_on_when_back() {
     session.handle(status(StreamState::Reconnecting, "first000"), &media(3000.0, 4.0, (2.0, 4.0), 4.0));
     let view = session.view();
     assert_eq!((view.state, view.reason), (State::Reconnecting, Some(Reason::Publisher)));
-    let back = media(9000.0, 4.0, (4.0, 5.2), 5.2);
+    let back = media(19_000.0, 4.0, (4.0, 5.2), 5.2);
     assert!(session.handle(live(), &back).is_empty(), "the same broadcast is not loaded again");
+    assert_eq!(
+        session.handle(Event::Tick, &media(19_100.0, 4.0, (2.0, 4.0), 4.0)),
+        [],
+        "nor after a moment of patience"
+    );
     assert!(begins(&session.handle(Event::Arrived { trough_s: 0.0 }, &back)).is_some());
     session.handle(Event::Playing, &back);
     assert_eq!(session.view().state, State::Playing);

@@ -7,7 +7,7 @@ use super::{Awake, driver::Player, quality::Quality};
 use crate::{
     brand::{Icon, shapes},
     engine,
-    playback::{Event, session::State},
+    playback::{Event, State},
 };
 
 /// All controls; hidden while there is no picture to control.

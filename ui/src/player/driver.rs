@@ -10,12 +10,7 @@ use web_sys::{HtmlCanvasElement, HtmlVideoElement};
 use crate::{
     api::{self, ApiError},
     engine::{self, Engine},
-    playback::{
-        Command, Event, Media, Session,
-        clock::OriginClock,
-        recovery::Failure,
-        session::{State, View},
-    },
+    playback::{Command, Event, Media, Session, State, View, clock::OriginClock, recovery::Failure},
 };
 
 /// How often the session hears that time goes by.

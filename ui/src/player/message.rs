@@ -5,10 +5,7 @@ use leptos::prelude::*;
 use super::driver::Player;
 use crate::{
     brand::Mark,
-    playback::{
-        Event,
-        session::{Reason, State, View},
-    },
+    playback::{Event, Reason, State, View},
 };
 
 /// Headline and explanation.

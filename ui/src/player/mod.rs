@@ -12,7 +12,7 @@ use skylark_protocol::{StreamId, StreamState};
 use crate::{
     brand::{Header, Icon, Mark, shapes},
     engine,
-    playback::{Event, session::State},
+    playback::{Event, State},
 };
 use driver::Player;
 
