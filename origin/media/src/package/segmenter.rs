@@ -176,9 +176,7 @@ impl Segmenter {
 
     /// Takes the next frame of sound. Answers like [`Self::push_video`].
     pub(crate) fn push_audio(&mut self, sample: AudioSample, ahead: Ahead) -> Option<MediaTime> {
-        let Some(format) = self.audio_format else {
-            return None;
-        };
+        let format = self.audio_format?;
         let end = sample_time(sample.position + i64::from(format.frame_samples), format.sample_rate);
         self.audio.push_back(sample);
         if self.audio.len() > MAX_QUEUED_AUDIO {

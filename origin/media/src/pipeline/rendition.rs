@@ -46,7 +46,7 @@ pub(super) struct Rendition {
     /// The publisher's clock is known to have changed since the last start.
     jumped: bool,
     /// What the current init segment was made from.
-    current: Option<(Option<Arc<VideoConfig>>, Option<Arc<AudioConfig>>)>,
+    current: Option<Tracks>,
     wall: WallClock,
     end: MediaTime,
     sequence: u32,
@@ -56,10 +56,17 @@ pub(super) struct Rendition {
     pub(super) outputs: VecDeque<Output>,
 }
 
+/// Configurations of the tracks that an init segment has.
+#[derive(Debug, PartialEq, Eq)]
+struct Tracks {
+    video: Option<Arc<VideoConfig>>,
+    audio: Option<Arc<AudioConfig>>,
+}
+
 #[derive(Debug)]
 enum State {
     Waiting(Waiting),
-    Running(Running),
+    Running(Box<Running>),
 }
 
 #[derive(Debug)]
@@ -188,7 +195,7 @@ impl Rendition {
     fn start(&mut self, ready: Ready, start: MediaTime, offset: MediaTime) -> Result<(), PipelineError> {
         let video = self.video_config.clone().filter(|_| ready.video);
         let audio = self.audio_config.clone().filter(|_| ready.audio);
-        let tracks = (video.clone(), audio.clone());
+        let tracks = Tracks { video: video.clone(), audio: audio.clone() };
         if self.current.as_ref() == Some(&tracks) {
             self.outputs.push_back(Output::Discontinuity(self.id));
         } else {
@@ -201,7 +208,7 @@ impl Rendition {
         }
         let format = audio.as_ref().map(|config| audio_format(config));
         let start = start.max(self.end);
-        self.state = State::Running(Running {
+        self.state = State::Running(Box::new(Running {
             segmenter: Segmenter::new(self.config, ready.video, format, start),
             video: video.map(|config| VideoClock::new(offset, config.frame_rate, start)),
             audio: audio.map(|config| Sound {
@@ -210,7 +217,7 @@ impl Rendition {
                 from: start,
                 apart: None,
             }),
-        });
+        }));
         Ok(())
     }
 
@@ -244,7 +251,7 @@ impl Rendition {
             return Ok(());
         }
         let (other_picture, other_sound) = match &self.current {
-            Some((video, audio)) => (*video != self.video_config, *audio != self.audio_config),
+            Some(Tracks { video, audio }) => (*video != self.video_config, *audio != self.audio_config),
             None => (true, true),
         };
         let lost = other_picture || running.segmenter.stalled();
@@ -324,6 +331,13 @@ impl Rendition {
         Ok(())
     }
 
+    fn sound(&mut self) -> Option<&mut Sound> {
+        match &mut self.state {
+            State::Running(running) => running.audio.as_mut(),
+            State::Waiting(_) => None,
+        }
+    }
+
     fn push_sound(&mut self, sample: AudioSample) {
         let State::Running(running) = &mut self.state else { return };
         let ahead = running.ahead();
@@ -334,7 +348,7 @@ impl Rendition {
     }
 
     fn push_silence(&mut self, position: i64, count: i64) {
-        let State::Running(Running { audio: Some(sound), .. }) = &self.state else { return };
+        let Some(sound) = self.sound() else { return };
         let (silence, frame) = (aac::silent_frame(sound.config.channels), i64::from(sound.config.frame_samples));
         for n in 0..count {
             self.push_sound(AudioSample { position: position + n * frame, data: silence.clone() });
@@ -344,7 +358,7 @@ impl Rendition {
 
     /// Puts silence where sound has not come for too long.
     fn replace_lost_sound(&mut self, picture: MediaTime) {
-        let State::Running(Running { audio: Some(sound), .. }) = &mut self.state else { return };
+        let Some(sound) = self.sound() else { return };
         if picture - sound.clock.end().unwrap_or(sound.from) <= SOUND_LATE {
             return;
         }
