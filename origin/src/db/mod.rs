@@ -98,6 +98,9 @@ impl Db {
         let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true);
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
+            // The connection is the database. A check of it that is cut short, as by a test's own time, would end both.
+            .test_before_acquire(false)
+            .acquire_timeout(Duration::from_secs(24 * 60 * 60))
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options)
