@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use e2e::{
     clip::Clip,
     hls::Player,
+    obs::{self, Keyframes, Obs, Settings},
     origin::Origin,
     publish::{self, Sink},
 };
@@ -91,4 +92,52 @@ async fn srt_callers_with_different_latencies_share_a_port() -> Result<()> {
         player.runs[0].decode()?.check_every_frame()?;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn srt_from_obs_plays_without_gaps() -> Result<()> {
+    if !obs::inside_namespace("srt::srt_from_obs_plays_without_gaps")? {
+        return Ok(());
+    }
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let clip = Clip::default().file()?;
+    let server = format!("srt://{}?streamid=#!::r=live/{},m=publish", origin.srt, key.key);
+    let obs = Obs::stream(&Settings { server: &server, key: "", keyframes: Keyframes::TwoSeconds, clip: &clip })?;
+    let mut player = match Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(40)).await {
+        Ok(player) => player,
+        Err(error) => return Err(error.context(obs.log()).context(origin.log())),
+    };
+    player.play_seconds(12.0).await?;
+    assert_eq!(player.runs.len(), 1);
+    let played = player.runs[0].decode()?;
+    for pair in played.frames.windows(2) {
+        let step_ms = (pair[1].time_s - pair[0].time_s) * 1000.0;
+        ensure!((step_ms - 33.3).abs() < 2.0, "{step_ms:.1} ms between frames at {:.3} s", pair[0].time_s);
+    }
+    assert_eq!(played.sound_gaps, [], "sound goes on without gaps");
+    Ok(())
+}
+
+#[tokio::test]
+async fn srt_keys_may_have_passphrases_of_their_own() -> Result<()> {
+    let origin = Origin::start().await?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("passphrase");
+    std::fs::write(&file, PASSPHRASE)?;
+    let printed = origin.cli(&["key", "create", "--quiet", "--passphrase-file", &file.to_string_lossy()])?;
+    let (stream, secret) = printed.trim().split_once(' ').context("`key create` prints `<stream> <key>`")?;
+    let url = format!("srt://{}?streamid=live/{secret}&pkt_size=1316", origin.srt);
+    let clip = Clip::default().file()?;
+    let mut plain = publish::ffmpeg_srt(&clip, &url)?;
+    ensure!(!plain.ended(SOON).await?.success(), "no passphrase is refused");
+    let encrypted = format!("{url}&passphrase={}&pbkeylen=24", PASSPHRASE.replace(' ', "%20"));
+    let _publisher = publish::ffmpeg_srt(&clip, &encrypted)?;
+    plays_every_frame(&origin, &origin.url(&format!("/live/{stream}/index.m3u8"))).await?;
+
+    // A key without one is not affected.
+    let other = origin.create_key()?;
+    let _other = publish::ffmpeg_srt(&clip, &origin.srt_url(&other))?;
+    let mut player = Player::open(origin.client(), &origin.playlist(&other), SOON).await?;
+    player.play_seconds(1.0).await
 }
