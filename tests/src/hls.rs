@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bytes::Bytes;
+use skylark_media::package::validate;
 
 use crate::{
     decode::{Decoded, decode},
@@ -184,7 +185,9 @@ impl Player {
         ensure!(answer.status == 200, "GET {url} answered {} {:?}", answer.status, answer.text());
         let text = answer.text();
         let playlist = MediaPlaylist::parse(&text)?;
-        self.check_against_last(&playlist).with_context(|| format!("{}\n---\n{text}", self.last_text()))?;
+        let shown = || format!("{}\n---\n{text}", self.last_text());
+        self.check_rules(&text).with_context(shown)?;
+        self.check_against_last(&playlist).with_context(shown)?;
         self.playlist = playlist;
         self.history.push(text);
         Ok(())
@@ -192,6 +195,16 @@ impl Player {
 
     fn last_text(&self) -> &str {
         self.history.last().map_or("", String::as_str)
+    }
+
+    /// The rules of the specification, for this playlist and the one before it.
+    fn check_rules(&self, text: &str) -> Result<()> {
+        let broken = |violation: validate::Violation| anyhow!("§{}: {}", violation.section, violation.found);
+        let playlist = validate::MediaPlaylist::parse(text).map_err(broken)?;
+        if let Some(before) = self.history.last() {
+            playlist.check_follows(&validate::MediaPlaylist::parse(before).map_err(broken)?).map_err(broken)?;
+        }
+        Ok(())
     }
 
     /// What must not change from one playlist to the next.

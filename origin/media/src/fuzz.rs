@@ -8,13 +8,13 @@ use bytes::Bytes;
 
 use crate::{
     flv::{Demuxer, Tag, TagKind},
-    package::directives::Directives,
+    package::{directives::Directives, playlist::media_playlist, validate::MediaPlaylist},
     pipeline::{Init, PackageConfig, Part},
     rtmp::{Session, SessionOutput, handshake::PACKET_BYTES},
     srt,
     time::{MediaTime, UnixTime},
     ts,
-    window::{Reload, Window, WindowConfig},
+    window::{Lookup, Reload, Snapshot, Window, WindowConfig},
 };
 
 /// More than a session may ever hold: limits of an accepted publisher, held bytes and replies.
@@ -188,6 +188,90 @@ pub fn playlist_request(data: &[u8]) {
     }
 }
 
+/// Operations on a live window, one per byte, as a publisher's media makes them: parts (short ones only at the end of a
+/// segment), segment ends, new encodings, discontinuities, restarts. After each, the window's invariants hold, its
+/// playlist keeps the rules and follows the one before, and what the playlist lists is there.
+pub fn window(data: &[u8]) {
+    const TARGET_MS: i64 = 300;
+    const SEGMENT_MAX_MS: i64 = 4000;
+    let config = WindowConfig { package: PackageConfig::default(), length: MediaTime::from_ms(12_000) };
+    let mut window = Window::new(config, 0);
+    let mut now = MediaTime::ZERO;
+    let mut segment_ms = 0;
+    let mut before: Option<MediaPlaylist> = None;
+    // A restarted server's store gives back what was listed; here nothing does, and a playlist that has numbers but too
+    // few segments breaks a rule.
+    let mut complete = MediaTime::from_ms(i64::from(u32::MAX));
+    window.push_init(fuzz_init(0));
+    for &byte in data {
+        let ms = match byte >> 4 {
+            _ if segment_ms + TARGET_MS > SEGMENT_MAX_MS => 0,
+            8.. => TARGET_MS,
+            // Shorter than 85 % of the target: the last of its segment.
+            4.. => i64::from(byte & 0xF) * 10 + 10,
+            _ => 0,
+        };
+        if ms > 0 {
+            let duration = MediaTime::from_ms(ms);
+            let independent = segment_ms == 0;
+            let program_date_time = UnixTime::from_ms(1_700_000_000_000 + now.as_ms());
+            let data = Bytes::from(vec![byte; 1 + usize::from(byte)]);
+            window.push_part(Part { data, start: now, duration, independent, program_date_time });
+            now = now + duration;
+            segment_ms += ms;
+        }
+        if ms < TARGET_MS {
+            window.end_segment();
+            complete = complete + MediaTime::from_ms(segment_ms);
+            segment_ms = 0;
+        }
+        match byte {
+            0 => window.push_init(fuzz_init(0)),
+            1 => window.push_init(fuzz_init(1)),
+            2 => window.push_discontinuity(),
+            3 => {
+                // The server was killed: what is in force goes on, what was listed is gone.
+                window = Window::continued(config, window.position());
+                window.push_init(fuzz_init(0));
+                before = None;
+                complete = MediaTime::ZERO;
+            }
+            _ => {}
+        }
+        window.check_invariants();
+        let snapshot = window.snapshot();
+        if snapshot.last().is_some() && complete >= config.length {
+            before = Some(check_playlist(&snapshot, before.as_ref()));
+        }
+    }
+}
+
+fn fuzz_init(number: u8) -> Arc<Init> {
+    let data = Bytes::from(vec![number; 8]);
+    let codecs = "avc1.64001f".to_owned();
+    Arc::new(Init { data, codecs, resolution: None, frame_rate_millis: None, bitrate_bps: None })
+}
+
+/// The playlist keeps the rules, follows `before`, and what it names can be had.
+fn check_playlist(snapshot: &Snapshot, before: Option<&MediaPlaylist>) -> MediaPlaylist {
+    let text = media_playlist(snapshot, false, &[]);
+    let playlist = MediaPlaylist::parse(&text).unwrap_or_else(|violation| panic!("{violation:?}\n{text}"));
+    if let Some(before) = before {
+        playlist.check_follows(before).unwrap_or_else(|violation| panic!("{violation:?}\n{text}"));
+    }
+    for (msn, segment) in (playlist.media_sequence..).zip(&playlist.segments) {
+        for index in 0..segment.parts.len() {
+            let part = u32::try_from(index).unwrap_or(u32::MAX);
+            assert!(matches!(snapshot.part(msn, part), Lookup::Here(_)), "{msn}.{part} is listed");
+            assert_eq!(snapshot.reload(msn, Some(part)), Reload::Ready);
+        }
+        if segment.uri.is_some() {
+            assert!(matches!(snapshot.segment(msn), Lookup::Here(_)), "{msn} is listed");
+        }
+    }
+    playlist
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -221,6 +305,11 @@ mod tests {
         #[test]
         fn ts(data in prop::collection::vec(any::<u8>(), 0..4000)) {
             super::ts(&data);
+        }
+
+        #[test]
+        fn window(data in prop::collection::vec(any::<u8>(), 0..500)) {
+            super::window(&data);
         }
     }
 }

@@ -18,12 +18,15 @@ use tokio::{
     net::TcpStream,
 };
 
+use skylark_media::package::directives::Directives;
+
 use super::{
-    answer::{Answer, Cache, Conditions, Content, Value},
+    answer::{Answer, Cache, Conditions, Content, ETag, Value},
     body::Body,
     date,
     hot::HotPart,
     listener::{HEAD_TIMEOUT, MAX_HEAD_BYTES, MAX_HEADER_FIELDS, RESPONSE_LIMIT},
+    path::LivePath,
     patience::Patience,
     service::{self, Service},
 };
@@ -193,6 +196,24 @@ impl<'a> Parsed<'a> {
             Err(_) => Self::Bad(StatusCode::BAD_REQUEST),
         }
     }
+}
+
+/// Body of the fuzz target `viewer_request`: a request's head, and what its path, query and conditions make of an
+/// answer.
+pub(super) fn fuzz(head: &[u8]) {
+    const LENGTH: u64 = 1000;
+    let Parsed::Media { asked, length, .. } = Parsed::parse(head) else { return };
+    assert_eq!(length, head.len(), "a head is taken whole");
+    let directives = asked.query.map(Directives::parse);
+    if let Some(Ok(directives)) = directives {
+        assert!(directives.part.is_none() || directives.msn.is_some(), "a part is one of a segment");
+    }
+    let _ = LivePath::parse(asked.path);
+    let content = Content::Whole(Bytes::from_static(&[0; LENGTH as usize]));
+    let found = Answer::found("video/mp4", Cache::No, ETag::of(b"fuzz"), content);
+    let answer = found.with_ranges().under(&asked.conditions);
+    assert!(answer.content.len() <= LENGTH, "no more than there is");
+    write_head(&mut Vec::new(), &answer, true);
 }
 
 /// Whether a `Connection` header has `close` among its options.

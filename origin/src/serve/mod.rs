@@ -38,3 +38,10 @@ pub use api::{Probe, Rooms};
 pub use listener::{HttpConfig, HttpError, MAX_CONNECTIONS, Server};
 pub use service::Service;
 pub use tls::{TlsError, TlsFiles};
+
+/// Body of the fuzz target `viewer_request`: a viewer's request, as it comes from the socket. Panics when an
+/// invariant breaks.
+#[doc(hidden)]
+pub fn fuzz_viewer_request(head: &[u8]) {
+    http1::fuzz(head);
+}

@@ -176,7 +176,9 @@ impl Window {
 
     /// Unlists segments that the window can do without, and forgets those that nobody may ask for any more.
     fn evict(&mut self) {
-        let mut listed = self.now.listed().fold(MediaTime::ZERO, |sum, segment| sum + segment.duration);
+        // The one that still grows does not count (rfc8216bis §6.2.2 speaks of Media Segments).
+        let complete = self.now.segments.iter().skip(self.now.retired);
+        let mut listed = complete.fold(MediaTime::ZERO, |sum, segment| sum + segment.duration);
         while let Some(first) = self.now.segments.get(self.now.retired)
             && listed - first.duration >= self.length
         {
