@@ -48,6 +48,9 @@ pub(super) struct Player {
     inner: StoredValue<Rc<RefCell<Inner>>, LocalStorage>,
 }
 
+/// Hears the engine's events: kind, number, text.
+type Listener = Closure<dyn FnMut(String, f64, String)>;
+
 struct Inner {
     id: StreamId,
     session: Session,
@@ -56,7 +59,7 @@ struct Inner {
     /// Below the video: its last picture, while nothing is loaded.
     still: Option<HtmlCanvasElement>,
     engine: Option<Engine>,
-    listener: Option<Closure<dyn FnMut(String, f64, String)>>,
+    listener: Option<Listener>,
     /// The playhead stands because a command said so.
     held: bool,
     asking: bool,
