@@ -1,5 +1,7 @@
 //! The HTTP side of the origin over real sockets: what viewers, caches and careless or hostile clients see.
 
+#![expect(clippy::unwrap_used, reason = "all of this is test code: what fails should end the test")]
+
 mod api;
 mod client;
 mod hls;
