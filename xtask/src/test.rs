@@ -79,6 +79,9 @@ fn plain(line: &str) -> String {
     text
 }
 
+/// Where property tests begin.
+const PROPERTY_SEED: &str = "20261121";
+
 /// Everything, or (with a filter) only the end-to-end tests of that name.
 pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     let mut tally = Tally::default();
@@ -106,7 +109,9 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
         progress.step("Unit tests");
         let mut unit = progress::cargo();
-        unit.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+        unit.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--test", "serve"]);
+        // The same cases in every run, so that a failure belongs to the change that is tested; fuzzing looks for new ones.
+        unit.env("PROPTEST_RNG_SEED", PROPERTY_SEED);
         count(&mut tally, "unit tests", &mut unit)?;
         progress.step("Documentation tests");
         let mut doc = progress::cargo();
