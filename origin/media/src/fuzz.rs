@@ -2,6 +2,8 @@
 //!
 //! Each takes any bytes and panics when an invariant breaks.
 
+mod timeline;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -16,6 +18,8 @@ use crate::{
     ts,
     window::{Lookup, Reload, Snapshot, Window, WindowConfig},
 };
+
+pub use timeline::timeline;
 
 /// More than a session may ever hold: limits of an accepted publisher, held bytes and replies.
 const SESSION_BYTES: usize = 17 * 1024 * 1024;

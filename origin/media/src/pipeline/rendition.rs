@@ -13,7 +13,7 @@ use crate::{
         segmenter::{AudioFormat, AudioSample, Cut, PartSamples, Segmenter, VideoSample},
     },
     time::{MediaTime, UnixTime},
-    timeline::{Ahead, Anchor, AudioClock, AudioPlace, Timeline, VideoClock, WallClock},
+    timeline::{Ahead, Anchor, AudioClock, AudioPlace, GAP_MAX, Timeline, VideoClock, WallClock},
     unit::{RenditionId, Track, Unit},
 };
 
@@ -256,7 +256,10 @@ impl Rendition {
         };
         let lost = other_picture || running.segmenter.stalled();
         if unit.keyframe && (lost || other_sound) {
-            self.switch(&unit)?;
+            if !self.switch(&unit)? {
+                self.wait(now, unit);
+                return Ok(());
+            }
         } else if lost {
             self.stats.dropped_frames += 1;
             return Ok(());
@@ -292,7 +295,10 @@ impl Rendition {
                 self.stats.dropped_frames += 1;
                 return Ok(());
             }
-            self.switch(&unit)?;
+            if !self.switch(&unit)? {
+                self.wait(now, unit);
+                return Ok(());
+            }
         }
         let State::Running(running) = &mut self.state else { return Ok(()) };
         let Some(sound) = &mut running.audio else { return Ok(()) };
@@ -308,7 +314,7 @@ impl Rendition {
                 self.stats.dropped_frames += 1;
                 return Ok(());
             }
-            AudioPlace::Jump(by) if running.video.is_none() => {
+            AudioPlace::Jump(by) if picture.is_none() => {
                 self.jump(by);
                 self.wait(now, unit);
                 return Ok(());
@@ -369,18 +375,25 @@ impl Rendition {
     }
 
     /// The tracks changed, or the picture is back: what comes from `unit` on is another range of the same timeline.
-    fn switch(&mut self, unit: &Unit) -> Result<(), PipelineError> {
-        let State::Running(running) = &mut self.state else { return Ok(()) };
+    /// `false`: it is on another clock, and a start is waited for.
+    fn switch(&mut self, unit: &Unit) -> Result<bool, PipelineError> {
+        let State::Running(running) = &mut self.state else { return Ok(false) };
         let video = running.video.as_ref().map(VideoClock::offset);
         let Some(offset) = video.or(running.audio.as_ref().map(|sound| sound.clock.told(MediaTime::ZERO))) else {
-            return Ok(());
+            return Ok(false);
         };
         let at = unit.dts + offset;
+        let off = at - running.segmenter.end();
+        if off > GAP_MAX + GAP_MAX || MediaTime::ZERO - off > GAP_MAX {
+            self.jump(off);
+            return Ok(false);
+        }
         let interval = running.ahead().interval;
         running.segmenter.finish(Some(at), interval);
         self.drain();
         let ready = Ready { video: unit.track == Track::Video, audio: self.audio_config.is_some() };
-        self.start(ready, at, offset)
+        self.start(ready, at, offset)?;
+        Ok(true)
     }
 
     /// The publisher's clock jumped: ends the range, and waits for a start.
@@ -472,7 +485,8 @@ impl Sound {
             return true;
         }
         self.apart = None;
-        if picture > stood {
+        let far = told - picture > GAP_MAX || picture - told > TRACKS_APART;
+        if far || picture > stood {
             self.clock.set_offset(picture - raw);
         }
         false

@@ -100,7 +100,11 @@ impl AudioClock {
             self.next = Some(position + self.frame_samples);
             return AudioPlace::At { position, fill: 0 };
         };
-        let fill = self.correction(told - self.time(next));
+        let error = told - self.time(next);
+        if error > GAP_MAX + BACK_MAX || MediaTime::ZERO - error > GAP_MAX + BACK_MAX {
+            return AudioPlace::Jump(error);
+        }
+        let fill = self.correction(error);
         if fill < 0 {
             return AudioPlace::Surplus;
         }
