@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use tokio::{
-    process::Command,
+    process::{Child, Command},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -82,7 +82,7 @@ async fn one(clip: &Path, length: Duration, case: Case, receiver: Receiver, seed
         Receiver::Skylark => {
             let mut server = SrtReceiver::start(case.latency, None).await?;
             let proxy = LossyProxy::start(server.addr(), network).await?;
-            send(clip, proxy.addr(), case).await?;
+            send(clip, length, proxy.addr(), case).await?;
             let ended =
                 timeout(Duration::from_secs(10), server.ended()).await.context("the session does not end")??;
             ended.data
@@ -90,19 +90,9 @@ async fn one(clip: &Path, length: Duration, case: Case, receiver: Receiver, seed
         Receiver::Libsrt => {
             let folder = tempfile::tempdir()?;
             let file = folder.path().join("received.ts");
-            let addr = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-            let mut server = Command::new("srt-live-transmit")
-                .args(["-q", "-a:no"])
-                .arg(format!("srt://{addr}?mode=listener&latency={}", case.latency.as_millis()))
-                .arg("file://con")
-                .stdout(std::fs::File::create(&file)?)
-                .stderr(Stdio::null())
-                .kill_on_drop(true)
-                .spawn()
-                .context("srt-live-transmit")?;
-            sleep(Duration::from_millis(500)).await;
+            let (addr, mut server) = libsrt_listener(&file, case).await?;
             let proxy = LossyProxy::start(addr, network).await?;
-            send(clip, proxy.addr(), case).await?;
+            send(clip, length, proxy.addr(), case).await?;
             _ = timeout(Duration::from_secs(10), server.wait()).await;
             std::fs::read(&file)?
         }
@@ -111,9 +101,31 @@ async fn one(clip: &Path, length: Duration, case: Case, receiver: Receiver, seed
     Ok(compare(&sent, &received, length))
 }
 
-async fn send(clip: &Path, to: SocketAddr, case: Case) -> Result<()> {
+/// `srt-live-transmit` on a free port, writing what it receives. The port may be taken by another run between being
+/// found free and being used: then the listener ends at once, and another is tried.
+async fn libsrt_listener(file: &Path, case: Case) -> Result<(SocketAddr, Child)> {
+    for _ in 0..10 {
+        let addr = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let mut server = Command::new("srt-live-transmit")
+            .args(["-q", "-a:no"])
+            .arg(format!("srt://{addr}?mode=listener&latency={}", case.latency.as_millis()))
+            .arg("file://con")
+            .stdout(std::fs::File::create(file)?)
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("srt-live-transmit")?;
+        sleep(Duration::from_secs(1)).await;
+        if server.try_wait()?.is_none() {
+            return Ok((addr, server));
+        }
+    }
+    anyhow::bail!("srt-live-transmit does not start")
+}
+
+async fn send(clip: &Path, length: Duration, to: SocketAddr, case: Case) -> Result<()> {
     // The clip's own packets, so that what arrives can be compared byte by byte, paced by their clock reference.
-    let status = Command::new("gst-launch-1.0")
+    let mut sender = Command::new("gst-launch-1.0")
         .args(["-q", "filesrc"])
         .arg(format!("location={}", clip.display()))
         .args(["!", "tsparse", "set-timestamps=true", "alignment=7", "!", "srtsink", "sync=true"])
@@ -123,9 +135,9 @@ async fn send(clip: &Path, to: SocketAddr, case: Case) -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)
-        .status()
-        .await
+        .spawn()
         .context("gst-launch-1.0")?;
+    let status = timeout(length * 2 + Duration::from_secs(10), sender.wait()).await.context("the sender stays")??;
     anyhow::ensure!(status.success(), "gst-launch-1.0 failed: {status}");
     Ok(())
 }
