@@ -15,7 +15,8 @@ const CONFIG = {
   liveMaxLatencyDuration: 60,
   liveSyncDuration: 0.9,
   liveDurationInfinity: true,
-  backBufferLength: 20,
+  // See `#trim`.
+  backBufferLength: Infinity,
   maxBufferLength: 12,
   maxMaxBufferLength: 20,
   // Bandwidth is not measured by a throw-away download before the first picture.
@@ -25,6 +26,10 @@ const CONFIG = {
   playlistLoadPolicy: policy(10000, 2, 300),
   fragLoadPolicy: policy(10000, 3, 200),
 };
+
+/** Seconds of played media to keep, and how many there may be before the rest is dropped. */
+const BACK_BUFFER_S = 20;
+const BACK_BUFFER_MAX_S = 40;
 
 function policy(timeout, retries, delay) {
   const retry = { maxNumRetry: retries, retryDelayMs: delay, maxRetryDelayMs: 4 * delay };
@@ -107,6 +112,7 @@ export class Engine {
     hls.on(Events.MANIFEST_PARSED, () => this.#listener("levels", hls.levels.length, ""));
     hls.on(Events.LEVEL_SWITCHED, (_, { level }) => this.#listener("level", level, ""));
     hls.on(Events.BUFFER_APPENDED, () => this.#appended());
+    hls.on(Events.FRAG_BUFFERED, () => this.#trim(hls, Events.BUFFER_FLUSHING));
     hls.on(Events.LEVEL_UPDATED, (_, { details }) => details.live || this.#listener("ended", 0, ""));
     hls.on(Events.ERROR, (_, data) => {
       const unsupported = data.details === "manifestIncompatibleCodecsError" || data.details === "bufferAddCodecError";
@@ -125,6 +131,20 @@ export class Engine {
     this.#bufferedEnd = end;
     const now = this.#video.currentTime;
     this.#listener("appended", before - now, String(end - now));
+  }
+
+  /**
+   * Drops what was played long ago, but only between two segments. When hls.js (1.7.4) removes anything from the buffer
+   * while it has only some of a segment's parts, it forgets that it loaded them; and if the buffer then ends a
+   * microsecond before the segment does, it waits for them until the playlist lists them no more: seconds of stall.
+   */
+  #trim(hls, flushing) {
+    const { currentTime, buffered } = this.#video;
+    const last = hls.latestLevelDetails?.fragments.at(-1);
+    const between = last && Math.abs(this.bufferedEnd() - last.end) < 0.05;
+    if (between && buffered.length && currentTime - buffered.start(0) > BACK_BUFFER_MAX_S) {
+      hls.trigger(flushing, { startOffset: 0, endOffset: currentTime - BACK_BUFFER_S, type: null });
+    }
   }
 
   /** End of the buffered range that reaches furthest, in media time. */

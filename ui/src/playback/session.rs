@@ -463,6 +463,12 @@ impl Session {
         }
     }
 
+    /// Whether a jump may help: there is media to play, or media to load that nobody loads.
+    fn is_stuck(&self, media: &Media) -> bool {
+        let unloaded_s = media.edge_s - media.buffered_end_s;
+        !media.native && (self.stage == Stage::Rolling || (self.has_played && unloaded_s > 1.0 + media.stride_s))
+    }
+
     /// Watches over a picture that should move and does not, whatever the reason.
     fn unstick(&mut self, media: &Media, commands: &mut Vec<Command>) {
         if !self.is_live() || self.playlist_ended || self.unreachable > 0 {
@@ -472,7 +478,7 @@ impl Session {
         if standing_ms > STUCK_RELOAD_MS {
             self.expected_ms = media.now_ms;
             self.failed(Failure::Network, commands);
-        } else if standing_ms > STUCK_SEEK_MS && !self.unstuck && self.stage == Stage::Rolling && !media.native {
+        } else if standing_ms > STUCK_SEEK_MS && !self.unstuck && self.is_stuck(media) {
             self.unstuck = true;
             let moved_ms = self.moved_ms;
             self.go_live(media, commands);

@@ -175,6 +175,16 @@ fn a_frozen_picture_is_freed_by_a_jump_and_then_by_loading_again() {
 }
 
 #[test]
+fn a_buffer_that_nobody_fills_is_freed_by_a_jump() {
+    let mut session = playing();
+    session.handle(Event::Waiting, &media(1600.0, 4.0, (2.0, 4.0), 4.3));
+    let starving = |now_ms: f64| media(now_ms, 4.0, (2.0, 4.0), 4.0 + (now_ms - 1600.0) / 1000.0);
+    assert_eq!(session.handle(Event::Tick, &starving(2000.0)), []);
+    let commands = session.handle(Event::Tick, &starving(4400.0));
+    assert!(commands.iter().any(|command| matches!(command, Command::Seek(at) if *at > 5.0)), "{commands:?}");
+}
+
+#[test]
 fn a_browser_that_cannot_play_is_told_so_until_asked_again() {
     let mut session = Session::default();
     session.handle(live(), &Media::default());
