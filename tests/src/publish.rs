@@ -109,6 +109,16 @@ pub fn ffmpeg_srt(clip: &Path, url: &str) -> Result<Publisher> {
     Publisher::spawn("ffmpeg (SRT)", &mut command)
 }
 
+/// ffmpeg pushing a transport stream by SRT from its first packet on, keyframe or not.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn ffmpeg_srt_as_it_is(stream: &Path, url: &str) -> Result<Publisher> {
+    let mut command = ffmpeg(stream);
+    command.args(["-copyinkf", "-f", "mpegts", url]);
+    Publisher::spawn("ffmpeg (SRT)", &mut command)
+}
+
 /// ffmpeg pushing several clips by SRT, each as a program of one transport stream: one picture in several qualities.
 ///
 /// # Errors

@@ -45,6 +45,25 @@ async fn srt_from_gstreamer_plays_every_frame_in_sync() -> Result<()> {
 }
 
 #[tokio::test]
+async fn srt_joined_in_the_middle_plays_from_the_next_keyframe_on() -> Result<()> {
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    // A third of a clip of 12 s is cut off: what is left begins between two keyframes, and within a packet.
+    let whole = Clip { seconds: 12, ..Clip::default() }.transport_stream()?;
+    let bytes = std::fs::read(whole.path())?;
+    let late = tempfile::Builder::new().suffix(".ts").tempfile()?;
+    std::fs::write(late.path(), &bytes[bytes.len() / 3 + 77..])?;
+    let _publisher = publish::ffmpeg_srt_as_it_is(late.path(), &origin.srt_url(&key))?;
+    let mut player = Player::open(origin.client(), &origin.playlist(&key), SOON).await?;
+    player.play_seconds(4.0).await?;
+    let decoded = player.runs[0].decode()?;
+    decoded.check_every_frame()?;
+    let first = decoded.frames[0].number;
+    ensure!(first >= 60 && first.is_multiple_of(60), "the first frame played is a keyframe, not frame {first}");
+    decoded.check_sync(30, 40.0, 3)
+}
+
+#[tokio::test]
 async fn srt_accepts_the_stream_ids_that_people_type() -> Result<()> {
     let origin = Origin::start().await?;
     let clip = Clip::default().file()?;
