@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use anyhow::{Context as _, Result};
@@ -25,8 +26,13 @@ const ROOMS: [&str; 8] =
 /// Folders of this repository in which code stands.
 const CODE: [&str; 7] = ["app", "fuzz", "origin", "protocol", "tests", "ui", "xtask"];
 
+/// The folder of the workspace in which cargo runs this: clones may share what they build.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the workspace")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        Path::new(&package).parent().expect("the tests are a folder of the workspace").to_path_buf()
+    });
+    &ROOT
 }
 
 /// Every Rust file below a folder.

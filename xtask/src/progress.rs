@@ -5,6 +5,7 @@ use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::LazyLock,
     time::Instant,
 };
 
@@ -35,9 +36,13 @@ impl Progress {
     }
 }
 
-/// The folder of the workspace.
+/// The folder of the workspace: that of the clone in which cargo runs this, since clones may share what they build.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        Path::new(&package).parent().unwrap_or(Path::new(".")).to_path_buf()
+    });
+    &ROOT
 }
 
 /// Where cargo puts what it builds.

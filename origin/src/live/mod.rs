@@ -26,6 +26,8 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
+use skylark_media::RenditionId;
 use skylark_protocol::{StreamId, StreamState};
 use tokio::sync::{Semaphore, watch};
 
@@ -116,6 +118,18 @@ impl Live {
             }
         }
         census
+    }
+
+    /// A segment that left its playlist not long ago, as far as the store has it (rfc8216bis §6.2.2).
+    pub async fn late_segment(
+        &self,
+        stream: &LiveStream,
+        broadcast: &Broadcast,
+        rendition: RenditionId,
+        msn: u64,
+    ) -> Option<Bytes> {
+        let bytes = broadcast.rendition(rendition)?.published().snapshot.retired_bytes(msn)?;
+        self.store.segment(stream.id(), broadcast.id(), rendition, msn, bytes).await
     }
 
     /// What a stream's publisher may read of it: health and the error log.

@@ -36,10 +36,17 @@ pub(super) async fn answer(live: &Live, path: &str, query: Option<&str>, patienc
         None => missing("no such file"),
         Some(LivePath::Multivariant { stream }) => multivariant(live, stream),
         Some(LivePath::Rendition { stream, broadcast, rendition, file }) => {
-            let found = stream.parse().ok().and_then(|id| live.get(&id)).and_then(|stream| stream.broadcast(broadcast));
-            let Some(rendition) = found.and_then(|broadcast| broadcast.rendition(RenditionId(rendition))) else {
-                return missing("no such broadcast");
+            let id = RenditionId(rendition);
+            let Some(stream) = stream.parse().ok().and_then(|id| live.get(&id)) else {
+                return missing("no such stream");
             };
+            let Some(broadcast) = stream.broadcast(broadcast) else { return missing("no such broadcast") };
+            let Some(rendition) = broadcast.rendition(id) else { return missing("no such rendition") };
+            if let File::Segment(msn) = file
+                && let Some(late) = live.late_segment(&stream, &broadcast, id, msn).await
+            {
+                return immutable(Content::Whole(late));
+            }
             match file {
                 File::Playlist => playlist(&rendition, query.unwrap_or_default(), patience).await,
                 File::Init(number) => init(&rendition, number),

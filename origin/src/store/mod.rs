@@ -15,7 +15,7 @@ pub mod recovery;
 mod writer;
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -26,13 +26,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use skylark_media::{
     RenditionId, UnixTime,
     pipeline::{Init, Part},
     window::{Position, WindowConfig},
 };
 use skylark_protocol::StreamId;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use self::{
     record::{Head, PartRecord, Record},
@@ -45,6 +46,8 @@ pub const ACK_PATIENCE: Duration = Duration::from_millis(20);
 pub const QUEUE_BYTES: usize = 64 << 20;
 /// Commands that may wait. One is small, but not nothing.
 const MAX_QUEUED: usize = 65_536;
+/// Segments that are read for late viewers at a time: each is held in memory while it is sent.
+const MAX_READERS: usize = 8;
 /// Name of a broadcast's journal.
 const JOURNAL_FILE: &str = "journal";
 /// Folder of the live media in the data folder.
@@ -89,6 +92,7 @@ struct Disk {
     commands: mpsc::Sender<Command>,
     counters: Arc<Counters>,
     next_journal: AtomicU64,
+    readers: Arc<Semaphore>,
 }
 
 /// One journal among those that are open.
@@ -108,12 +112,19 @@ impl Store {
     /// When the folder cannot be written to.
     pub fn open(data: &Path, config: StoreConfig) -> io::Result<Self> {
         let folder = data.join(LIVE_FOLDER);
-        std::fs::create_dir_all(&folder)?;
+        fs::create_dir_all(&folder)?;
         let (commands, queue) = mpsc::channel();
         let counters = Arc::new(Counters::default());
         let shared = Arc::clone(&counters);
         thread::Builder::new().name("store".into()).spawn(move || writer::run(&queue, &shared))?;
-        let disk = Disk { folder, config, commands, counters, next_journal: AtomicU64::new(0) };
+        let disk = Disk {
+            folder,
+            config,
+            commands,
+            counters,
+            next_journal: AtomicU64::new(0),
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
+        };
         Ok(Self { disk: Some(Arc::new(disk)) })
     }
 
@@ -135,6 +146,32 @@ impl Store {
         let folder = disk.folder.join(stream.as_str()).join(broadcast);
         disk.order(Command::Open { journal, folder, records });
         Journal { disk: Some((Arc::clone(disk), journal)) }
+    }
+
+    /// A complete segment that has left its window, if all of its `bytes` are there.
+    pub(crate) async fn segment(
+        &self,
+        stream: &StreamId,
+        broadcast: &str,
+        rendition: RenditionId,
+        msn: u64,
+        bytes: u64,
+    ) -> Option<Bytes> {
+        let disk = Arc::clone(self.disk.as_ref()?);
+        let permit = Arc::clone(&disk.readers).acquire_owned().await.ok()?;
+        let file = disk.folder.join(stream.as_str()).join(broadcast).join(segment_file(rendition, msn));
+        let read = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            // Another length: the disk did not take all of its parts.
+            (fs::metadata(&file)?.len() == bytes).then(|| fs::read(&file)).transpose()
+        });
+        match read.await.ok()? {
+            Ok(segment) => segment.map(Bytes::from),
+            Err(error) => {
+                tracing::debug!(%error, %msn, "cannot read a segment that left its window");
+                None
+            }
+        }
     }
 
     /// Waits until everything handed over so far is on its medium.

@@ -83,6 +83,34 @@ async fn an_abandoned_hint_is_gone() {
 }
 
 #[tokio::test]
+async fn a_segment_can_be_had_for_a_while_after_it_left_the_playlist() {
+    let mut stage = Stage::start().await;
+    let mut oldest = stage.get(&stage.path("0.0.m4s")).await.body;
+    oldest.extend_from_slice(&stage.part().await);
+    let (mut listed, mut segments) = (true, 0);
+    while listed {
+        stage.end_segment().await;
+        for _ in 0..10 {
+            stage.part().await;
+        }
+        segments += 1;
+        assert!(segments < 50, "the oldest segment is never let go");
+        let playlist = stage.get(&stage.path("index.m3u8")).await;
+        listed = playlist.text().lines().any(|line| line == "0.m4s");
+    }
+    let late = stage.get(&stage.path("0.m4s")).await;
+    assert_eq!((late.status, late.header("content-type")), (200, "video/mp4"));
+    assert!(late.body == oldest, "the segment as it was");
+    for _ in 0..30 {
+        stage.end_segment().await;
+        for _ in 0..10 {
+            stage.part().await;
+        }
+    }
+    assert_eq!(stage.get(&stage.path("0.m4s")).await.status, 404, "not for ever");
+}
+
+#[tokio::test]
 async fn impossible_reloads_are_refused_with_a_reason() {
     let stage = Stage::start().await;
     for query in [

@@ -13,7 +13,7 @@ use skylark_origin::{
     live::{Live, LiveConfig, Publisher},
     metrics::Page,
     serve::{HttpConfig, MAX_CONNECTIONS, Rooms, Server, Service, TlsFiles},
-    store::Store,
+    store::{Store, StoreConfig},
 };
 use skylark_protocol::StreamId;
 use tempfile::TempDir;
@@ -73,7 +73,7 @@ impl Stage {
         let new = NewKey { stream: None, name: "test".into(), passphrase_file: None };
         let (id, key) = db.create_key(new).await.unwrap();
         let config = LiveConfig { reconnect_timeout: setting.reconnect_timeout, ..LiveConfig::default() };
-        let live = Live::new(config, Store::memory(), db);
+        let live = Live::new(config, Store::open(data.path(), StoreConfig::default()).unwrap(), db);
         let publisher = live.admit(key.reveal(), Protocol::Rtmp, "127.0.0.1:1935".parse().unwrap()).await.unwrap();
         publisher.begin().await.unwrap();
         let init = Init {

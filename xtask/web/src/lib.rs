@@ -33,15 +33,14 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// The workspace this program was built from; the cache is `$SKYLARK_CACHE`, else `~/.cache/skylark`.
+    /// The workspace in which cargo runs this (clones may share what they build); the cache is `$SKYLARK_CACHE`, else `~/.cache/skylark`.
     ///
     /// # Errors
     /// No home folder to put the cache into.
     pub fn locate() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .nth(2)
-            .context("xtask/web lies two folders below the workspace root")?;
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root =
+            Path::new(&package).ancestors().nth(2).context("xtask/web lies two folders below the workspace root")?;
         let cache = match std::env::var_os("SKYLARK_CACHE") {
             Some(folder) => PathBuf::from(folder),
             None => std::env::home_dir()

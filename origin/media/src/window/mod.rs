@@ -1,6 +1,7 @@
 //! The live window of one rendition: which segments and parts exist, under which numbers, and "here, wait or gone?".
 //!
 //! [`Window`] is the only writer; readers take a [`Snapshot`], which costs a few reference counts and no media bytes.
+//! Segments that left the playlist are remembered but not held: whoever wrote them down can still serve them.
 //! Numbers never go back: not within a window, nor from a window to the one that continues it after a restart.
 
 mod bitrate;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 pub use bitrate::Bandwidth;
 use bitrate::Meter;
+use snapshot::Retired;
 pub(crate) use snapshot::Segment;
 pub use snapshot::{Lookup, Reload, Snapshot};
 
@@ -22,9 +24,6 @@ use crate::{
 
 /// A playlist must keep at least so many target durations (rfc8216bis §6.2.2).
 const MIN_TARGET_DURATIONS: u32 = 3;
-/// Segments that left the playlist stay available for about as long as it took them to get there (rfc8216bis §6.2.2),
-/// as far as they fit in so many bytes.
-const GRACE_BYTES: u64 = 1024 * 1024;
 /// Most parts of a segment: as many as fit in its longest duration, if each is at least a frame of 240 per second.
 const MAX_PARTS: usize = 2048;
 
@@ -101,10 +100,12 @@ impl Window {
         }
     }
 
-    /// Media sequence number of the oldest segment that is kept; that of the next one if there is none.
+    /// Media sequence number of the oldest segment that somebody may ask for, listed or retired; that of the next one
+    /// if there is none.
     #[must_use]
     pub fn first_msn(&self) -> u64 {
-        self.now.segments.first().or(self.now.open.as_ref()).map_or(self.next.msn, |segment| segment.msn)
+        let held = self.now.segments.first().or(self.now.open.as_ref()).map(|segment| segment.msn);
+        self.now.retired.first().map(|retired| retired.msn).or(held).unwrap_or(self.next.msn)
     }
 
     /// Parts that follow need this init segment; opens a new segment, with a discontinuity unless it is the first. The
@@ -174,33 +175,25 @@ impl Window {
         self.now.ended = true;
     }
 
-    /// Unlists segments that the window can do without, and forgets those that nobody may ask for any more.
+    /// Lets go of segments that the window can do without, and forgets those that nobody may ask for any more.
     fn evict(&mut self) {
+        let mut listed = self.now.segments.iter().fold(MediaTime::ZERO, |sum, segment| sum + segment.duration);
         // The one that still grows does not count (rfc8216bis §6.2.2 speaks of Media Segments).
-        let complete = self.now.segments.iter().skip(self.now.retired);
-        let mut listed = complete.fold(MediaTime::ZERO, |sum, segment| sum + segment.duration);
-        while let Some(first) = self.now.segments.get(self.now.retired)
-            && listed - first.duration >= self.length
-        {
-            listed = listed - first.duration;
-            self.now.retired += 1;
+        let surplus = self.now.segments.iter().take_while(|segment| {
+            listed = listed - segment.duration;
+            listed >= self.length
+        });
+        let surplus: Vec<Retired> = surplus.map(|segment| Retired::from(&**segment)).collect();
+        if surplus.is_empty() {
+            return;
         }
-        let retired = self.now.segments.get(..self.now.retired).unwrap_or_default();
-        let end = self.now.end();
-        let (mut bytes, mut keep) = (0_u64, 0);
-        for segment in retired.iter().rev() {
-            bytes = bytes.saturating_add(segment.bytes);
-            if bytes > GRACE_BYTES || end - segment.end() > self.length + self.length {
-                break;
-            }
-            keep += 1;
-        }
-        let forget = retired.len() - keep;
-        if forget > 0 {
-            self.now.segments = self.now.segments.iter().skip(forget).cloned().collect();
-            self.now.retired = keep;
-            self.now.forget_inits();
-        }
+        // A segment stays available for its own duration and that of the longest playlist with it (rfc8216bis §6.2.2).
+        let longest = MediaTime::from_ms(1000 * i64::from(self.now.target_duration()));
+        let oldest = self.now.end() - self.length - self.length - longest - longest;
+        self.now.segments = self.now.segments.iter().skip(surplus.len()).cloned().collect();
+        let retired = self.now.retired.iter().copied().chain(surplus);
+        self.now.retired = retired.filter(|retired| retired.end >= oldest).collect();
+        self.now.forget_inits();
     }
 
     /// Panics with a description of the first invariant that does not hold; for tests and fuzzing.
@@ -209,7 +202,6 @@ impl Window {
         self.now.check_invariants();
         let position = self.position();
         assert_eq!((position.msn, position.part), self.now.next, "the hint is where the next part goes");
-        assert!(self.now.retired <= self.now.segments.len(), "only kept segments are counted as retired");
     }
 
     /// What readers see from now on.

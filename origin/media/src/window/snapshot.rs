@@ -68,13 +68,29 @@ impl Segment {
     }
 }
 
+/// A segment that left the playlist; its media is not held any more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retired {
+    pub(super) msn: u64,
+    pub(super) init: u32,
+    bytes: u64,
+    pub(super) end: MediaTime,
+}
+
+impl From<&Segment> for Retired {
+    fn from(segment: &Segment) -> Self {
+        Self { msn: segment.msn, init: segment.init, bytes: segment.bytes, end: segment.end() }
+    }
+}
+
 /// An unchanging view of a window.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(crate) package: PackageConfig,
-    /// Complete segments that can be served, oldest first; the first [`Self::retired`] are not listed any more.
+    /// Complete segments, oldest first.
     pub(super) segments: Arc<[Arc<Segment>]>,
-    pub(super) retired: usize,
+    /// Those that were listed before them not long ago, oldest first.
+    pub(super) retired: Arc<[Retired]>,
     /// The segment that still grows.
     pub(super) open: Option<Arc<Segment>>,
     /// Init segments that kept segments need, by number.
@@ -112,7 +128,7 @@ impl Snapshot {
         Self {
             package,
             segments: Arc::new([]),
-            retired: 0,
+            retired: Arc::new([]),
             open: None,
             inits: Arc::new([]),
             next: (at.msn, 0),
@@ -143,6 +159,14 @@ impl Snapshot {
             None if !self.ended && msn == self.next.0 => Lookup::Wait,
             None => Lookup::Gone,
         }
+    }
+
+    /// How many bytes the segment `msn` has that left the playlist not long ago: whoever has an older playlist may ask
+    /// for it (rfc8216bis §6.2.2).
+    #[must_use]
+    pub fn retired_bytes(&self, msn: u64) -> Option<u64> {
+        let at = msn.checked_sub(self.retired.first()?.msn)?;
+        self.retired.get(usize::try_from(at).ok()?).map(|retired| retired.bytes)
     }
 
     /// Init segment `number`.
@@ -235,7 +259,7 @@ impl Snapshot {
 
     /// Segments that the playlist lists, oldest first, with the open one.
     pub(crate) fn listed(&self) -> impl Iterator<Item = &Arc<Segment>> {
-        self.segments.iter().skip(self.retired).chain(&self.open)
+        self.segments.iter().chain(&self.open)
     }
 
     /// Whether `segment` is the one that still grows.
@@ -273,15 +297,14 @@ impl Snapshot {
         let open = self.open.as_ref().map_or(MediaTime::ZERO, |open| open.duration);
         let mut after = open;
         let mut near = 0;
-        let listed = self.segments.get(self.retired..).unwrap_or_default();
-        for segment in listed.iter().rev() {
+        for segment in self.segments.iter().rev() {
             if after >= span {
                 break;
             }
             after = after + segment.duration;
             near += 1;
         }
-        listed.len() - near
+        self.segments.len() - near
     }
 
     fn find(&self, msn: u64) -> Option<&Arc<Segment>> {
@@ -301,9 +324,10 @@ impl Snapshot {
         self.inits = self.inits.iter().cloned().chain([(number, init)]).collect();
     }
 
-    /// Drops init segments that no kept segment needs; the latest stays.
+    /// Drops init segments that nothing needs which may be asked for; the latest stays.
     pub(super) fn forget_inits(&mut self) {
-        let oldest = self.segments.first().or(self.open.as_ref()).map(|segment| segment.init);
+        let held = self.segments.first().or(self.open.as_ref()).map(|segment| segment.init);
+        let oldest = self.retired.first().map(|retired| retired.init).or(held);
         let oldest = oldest.unwrap_or_else(|| self.latest_init_number());
         if self.inits.first().is_some_and(|(number, _)| *number < oldest) {
             self.inits = self.inits.iter().filter(|(number, _)| *number >= oldest).cloned().collect();
@@ -323,6 +347,10 @@ impl Snapshot {
             assert!(earlier.init <= later.init, "init segments never go back");
             let tags = earlier.discontinuity_sequence + u64::from(earlier.discontinuity);
             assert_eq!(tags, later.discontinuity_sequence, "every discontinuity is counted once");
+        }
+        let first = all.first().map_or(self.next.0, |first| first.msn);
+        for (retired, msn) in self.retired.iter().rev().zip((0..first).rev()) {
+            assert_eq!(retired.msn, msn, "retired segments come right before the listed ones");
         }
         if let Some(last) = all.last() {
             let next = if self.open.is_some() { (last.msn, last.parts.len() as u32) } else { (last.msn + 1, 0) };
