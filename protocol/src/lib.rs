@@ -1,7 +1,25 @@
 //! Wire types that the origin, the Studio and the UI share.
 //!
+//! | module | what |
+//! |---|---|
+//! | `stream` | a stream as the API describes it |
+//! | [`event`], [`address`], [`nip19`] | Nostr events, their addresses, and what links carry |
+//! | [`live_event`], [`chat`], [`reaction`], [`zap`] | what a live event is made of |
+//! | [`moderation`], [`profile`] | keeping order; who people are |
+//! | [`text`] | strangers' text and URLs |
+//!
 //! Safe for wasm: no clock, no IO, no secrets.
 
+pub mod address;
+pub mod chat;
+pub mod event;
+pub mod live_event;
+pub mod moderation;
+pub mod nip19;
+pub mod profile;
+pub mod reaction;
 mod stream;
+pub mod text;
+pub mod zap;
 
 pub use stream::{Health, HealthWarning, InvalidStreamId, LiveStreams, StreamId, StreamState, StreamStatus};
