@@ -17,6 +17,7 @@ const BLOCKING_THREADS: usize = 16;
 const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 pub(super) fn serve(config: &Config, data: &Path) -> Result<()> {
+    process::keep_media_apart();
     start_log(&config.log)?;
     process::forbid_core_dumps();
     process::raise_file_limit();
