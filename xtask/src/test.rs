@@ -135,6 +135,8 @@ fn end_to_end(filter: Option<&str>) -> Result<Command> {
     progress::forget_package(command.current_dir(progress::root()));
     command.args(["test", "--workspace", "--test", "e2e", "--", "--test-threads", E2E_THREADS]);
     command.args(filter);
+    // What went wrong, not the way of the error through the runtime, which would hide it in a long log.
+    command.env("RUST_LIB_BACKTRACE", std::env::var_os("RUST_LIB_BACKTRACE").unwrap_or_else(|| "0".into()));
     command.env("SKYLARK_ORIGIN_BIN", origin).env("SKYLARK_E2E_OUTPUT", progress::target().join("e2e"));
     Ok(command)
 }
