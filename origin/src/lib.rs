@@ -21,6 +21,7 @@ pub mod health;
 pub mod ingest;
 pub mod live;
 pub mod metrics;
+mod places;
 pub mod process;
 mod random;
 pub mod secret;

@@ -155,7 +155,12 @@ impl Handle {
 fn http_config(config: &Config) -> HttpConfig {
     let http = &config.http;
     let tls = http.tls_cert.clone().zip(http.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key });
-    HttpConfig { addr: http.addr.to_socket_addr(), tls, max_connections: http.max_connections }
+    HttpConfig {
+        addr: http.addr.to_socket_addr(),
+        tls,
+        max_connections: http.max_connections,
+        max_connections_per_address: http.max_connections_per_address,
+    }
 }
 
 fn rtmp_config(config: &Config) -> rtmp::RtmpConfig {

@@ -24,6 +24,8 @@ impl Config {
     pub fn check(&self) -> Result<(), OutOfRange> {
         let Self { http, rtmp, srt, hls, live, limits, store, .. } = self;
         within("http.max_connections", http.max_connections, 1..=1_000_000)?;
+        let per_address = http.max_connections_per_address;
+        within("http.max_connections_per_address", per_address, 1..=1_000_000)?;
         within("rtmp.max_connections", rtmp.max_connections, 1..=100_000)?;
         within("rtmp.handshake_timeout_s", rtmp.handshake_timeout_s, 1..=60)?;
         within("rtmp.idle_timeout_s", rtmp.idle_timeout_s, 1..=600)?;

@@ -60,6 +60,8 @@ pub struct Http {
     pub tls_key: Option<PathBuf>,
     /// Viewers' connections at once.
     pub max_connections: usize,
+    /// Of them, those from one address (or IPv6 /64 network). Behind a reverse proxy all come from one.
+    pub max_connections_per_address: usize,
 }
 
 /// `[rtmp]`
@@ -171,8 +173,14 @@ pub enum LogFormat {
 
 impl Default for Http {
     fn default() -> Self {
-        let max_connections = crate::serve::MAX_CONNECTIONS;
-        Self { addr: ListenAddr::any(8080), public_url: None, tls_cert: None, tls_key: None, max_connections }
+        Self {
+            addr: ListenAddr::any(8080),
+            public_url: None,
+            tls_cert: None,
+            tls_key: None,
+            max_connections: crate::serve::MAX_CONNECTIONS,
+            max_connections_per_address: crate::serve::MAX_CONNECTIONS_PER_ADDRESS,
+        }
     }
 }
 

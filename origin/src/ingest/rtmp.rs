@@ -2,7 +2,6 @@
 //! [`Session`](skylark_media::rtmp::Session).
 
 mod connection;
-mod pending;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +23,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::{connection::Connection, pending::Pending};
-use crate::live::Live;
+use self::connection::Connection;
+use crate::{live::Live, places::Places};
 
 /// Connections that have not been accepted as publishers yet, from everywhere.
 const MAX_PENDING: usize = 512;
@@ -108,8 +107,8 @@ impl Server {
         let mut connections = Connections {
             live,
             stop: stop.clone(),
-            places: Arc::new(Semaphore::new(config.max_connections)),
-            pending: Pending::new(MAX_PENDING, MAX_PENDING_PER_ADDRESS),
+            slots: Arc::new(Semaphore::new(config.max_connections)),
+            pending: Places::new(MAX_PENDING, MAX_PENDING_PER_ADDRESS),
             counters,
             config,
             tasks: JoinSet::new(),
@@ -139,8 +138,8 @@ impl Server {
 struct Connections {
     live: Arc<Live>,
     stop: watch::Receiver<bool>,
-    places: Arc<Semaphore>,
-    pending: Pending,
+    slots: Arc<Semaphore>,
+    pending: Places,
     counters: Arc<Counters>,
     config: RtmpConfig,
     tasks: JoinSet<OwnedSemaphorePermit>,
@@ -150,7 +149,7 @@ struct Connections {
 impl Connections {
     /// Gives a connection its task, or closes it when there are too many.
     fn open(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let (Ok(place), Some(slot)) = (Arc::clone(&self.places).try_acquire_owned(), self.pending.enter(peer.ip()))
+        let (Ok(slot), Some(place)) = (Arc::clone(&self.slots).try_acquire_owned(), self.pending.enter(peer.ip()))
         else {
             count(&self.counters.turned_away);
             tracing::debug!(%peer, "too many RTMP connections");
@@ -164,8 +163,8 @@ impl Connections {
         let connection = Connection::new(stream, peer, self.config.clone(), Arc::clone(&self.counters));
         let (live, stop) = (Arc::clone(&self.live), self.stop.clone());
         let task = self.tasks.spawn(async move {
-            connection.serve(&live, slot, stop).await;
-            place
+            connection.serve(&live, place, stop).await;
+            slot
         });
         self.peers.insert(task.id(), peer);
     }

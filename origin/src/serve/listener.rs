@@ -14,6 +14,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use crate::places::{Place, Places};
+
 use super::{
     hot,
     http1::{self, End},
@@ -25,6 +27,8 @@ use super::{
 
 /// Default of [`HttpConfig::max_connections`].
 pub const MAX_CONNECTIONS: usize = 16_384;
+/// Default of [`HttpConfig::max_connections_per_address`]: more than people behind one address need, and far from all.
+pub const MAX_CONNECTIONS_PER_ADDRESS: usize = 4096;
 /// A request's head has to be complete after so long; also how long a connection may idle between requests.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// A whole response has to be taken by its reader within so long: nobody can watch slower than this, and it would keep
@@ -58,6 +62,8 @@ pub struct HttpConfig {
     pub tls: Option<TlsFiles>,
     /// Connections at once; more are turned away with a 503.
     pub max_connections: usize,
+    /// Connections at once from one address, or one IPv6 /64 network; more are turned away with a 503.
+    pub max_connections_per_address: usize,
 }
 
 /// Why HTTP cannot be served.
@@ -83,6 +89,7 @@ pub struct Server {
     addr: SocketAddr,
     certificate: Option<Arc<Certificate>>,
     max_connections: usize,
+    places: Places,
 }
 
 impl Server {
@@ -93,7 +100,9 @@ impl Server {
     pub fn bind(config: HttpConfig) -> Result<Self, HttpError> {
         let certificate = config.tls.map(Certificate::load).transpose()?;
         let (listener, addr) = listen(config.addr).map_err(|source| HttpError::Bind { addr: config.addr, source })?;
-        Ok(Self { listener, addr, certificate, max_connections: config.max_connections })
+        let HttpConfig { max_connections, max_connections_per_address, .. } = config;
+        let places = Places::new(max_connections, max_connections_per_address);
+        Ok(Self { listener, addr, certificate, max_connections, places })
     }
 
     /// The address in use: its port is the system's choice if 0 was asked for.
@@ -121,13 +130,13 @@ impl Server {
                 () = &mut stopped => break,
             };
             match accepted {
-                Ok((stream, _peer)) => match Arc::clone(&slots).try_acquire_owned() {
-                    Ok(slot) => {
+                Ok((stream, peer)) => match self.places.enter(peer.ip()).zip(slots.clone().try_acquire_owned().ok()) {
+                    Some(slot) => {
                         tokio::spawn(connection.clone().serve(stream, tls.clone(), slot));
                     }
-                    Err(_) => {
+                    None => {
                         connection.service.counters().turned_away.increment();
-                        turn_away(&stream);
+                        turn_away(&stream, peer);
                     }
                 },
                 Err(error) => {
@@ -137,6 +146,7 @@ impl Server {
             }
         }
         drop(self.listener);
+        // Every place is free again once the last connection has ended.
         let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
         if tokio::time::timeout(GRACE, slots.acquire_many(all)).await.is_err() {
             tracing::info!("closing connections that are still busy");
@@ -163,8 +173,8 @@ fn listen(addr: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
 }
 
 /// Says why, if the peer listens; a peer that does not must not cost anything either.
-fn turn_away(stream: &TcpStream) {
-    tracing::debug!("connection limit reached");
+fn turn_away(stream: &TcpStream, peer: SocketAddr) {
+    tracing::debug!(%peer, "connection limit reached");
     _ = stream.try_write(
         b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n",
     );
@@ -179,7 +189,7 @@ struct Connection {
 
 impl Connection {
     /// One connection from its first byte to its last.
-    async fn serve(self, stream: TcpStream, tls: Option<TlsAcceptor>, slot: OwnedSemaphorePermit) {
+    async fn serve(self, stream: TcpStream, tls: Option<TlsAcceptor>, slot: (Place, OwnedSemaphorePermit)) {
         let service = self.service.clone();
         service.counters().accepted.increment();
         let _open = service.counters().connections.enter();

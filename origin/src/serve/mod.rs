@@ -35,7 +35,7 @@ mod stall;
 mod tls;
 
 pub use api::{Probe, Rooms};
-pub use listener::{HttpConfig, HttpError, MAX_CONNECTIONS, Server};
+pub use listener::{HttpConfig, HttpError, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, Server};
 pub use service::Service;
 pub use tls::{TlsError, TlsFiles};
 

@@ -71,7 +71,17 @@ async fn a_viewer_who_stops_reading_is_left_behind() {
 
 #[tokio::test]
 async fn too_many_connections_are_turned_away_until_one_ends() {
-    let stage = Stage::with(Setting { max_connections: 2, ..Setting::default() }).await;
+    turns_away_the_third(Setting { max_connections: 2, ..Setting::default() }).await;
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_every_place() {
+    turns_away_the_third(Setting { max_connections_per_address: 2, ..Setting::default() }).await;
+}
+
+/// Two connections are served, a third is not before one of them ends.
+async fn turns_away_the_third(setting: Setting) {
+    let stage = Stage::with(setting).await;
     let (mut first, mut second) = (stage.connect().await, stage.connect().await);
     assert_eq!(first.get("/healthz", &[]).await.status, 200);
     assert_eq!(second.get("/healthz", &[]).await.status, 200);

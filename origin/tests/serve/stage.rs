@@ -31,6 +31,7 @@ const PART_MS: i64 = 300;
 /// How the origin differs from the default.
 pub(crate) struct Setting {
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_address: usize,
     pub(crate) part_bytes: usize,
     pub(crate) reconnect_timeout: Duration,
     pub(crate) tls: Option<TlsFiles>,
@@ -40,6 +41,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             max_connections: MAX_CONNECTIONS,
+            max_connections_per_address: MAX_CONNECTIONS,
             part_bytes: 1000,
             reconnect_timeout: Duration::from_secs(30),
             tls: None,
@@ -88,7 +90,8 @@ impl Stage {
         let (stop, stopping) = watch::channel(false);
         tokio::spawn(Arc::clone(&live).run(stopping.clone()));
         let addr = "127.0.0.1:0".parse().unwrap();
-        let http = HttpConfig { addr, tls: setting.tls, max_connections: setting.max_connections };
+        let Setting { max_connections, max_connections_per_address, tls, .. } = setting;
+        let http = HttpConfig { addr, tls, max_connections, max_connections_per_address };
         let server = Server::bind(http).unwrap();
         let addr = server.local_addr();
         let rooms = Rooms {

@@ -97,7 +97,14 @@ async fn unusable_certificates_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let bind = || {
         let addr = "127.0.0.1:0".parse().unwrap();
-        Server::bind(HttpConfig { addr, tls: Some(files(folder.path())), max_connections: 1 }).unwrap_err().to_string()
+        Server::bind(HttpConfig {
+            addr,
+            tls: Some(files(folder.path())),
+            max_connections: 1,
+            max_connections_per_address: 1,
+        })
+        .unwrap_err()
+        .to_string()
     };
     assert!(bind().contains("cert.pem"));
     certify(folder.path());

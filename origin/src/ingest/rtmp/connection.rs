@@ -21,7 +21,8 @@ use tokio::{
     time::{Instant, interval, sleep, timeout},
 };
 
-use super::{Counters, RtmpConfig, count, pending::Slot};
+use super::{Counters, RtmpConfig, count};
+use crate::places::Place;
 use crate::{
     ingest::{Departure, Ingest, IngestError, Protocol},
     live::{self, Live, Stop},
@@ -86,8 +87,8 @@ impl Connection {
         }
     }
 
-    /// Serves the connection to its end. `slot` is given back as soon as the peer is a publisher.
-    pub(super) async fn serve(mut self, live: &Arc<Live>, slot: Slot, mut stop: watch::Receiver<bool>) {
+    /// Serves the connection to its end. `place` is given back as soon as the peer is a publisher.
+    pub(super) async fn serve(mut self, live: &Arc<Live>, place: Place, mut stop: watch::Receiver<bool>) {
         let peer = self.peer;
         let request = tokio::select! {
             () = async { _ = stop.wait_for(|stop| *stop).await } => return,
@@ -108,7 +109,7 @@ impl Connection {
         };
         match live.admit(request.key.reveal(), Protocol::Rtmp, peer).await {
             Ok(publisher) => {
-                drop(slot);
+                drop(place);
                 tracing::info!(%peer, stream = %publisher.stream_id(), encoder = %request.encoder, "RTMP publisher");
                 self.publish(Ingest::new(publisher)).await;
             }

@@ -1,4 +1,4 @@
-//! How many connections are still to say who they are, in all and from one address.
+//! How many connections there may be, in all and from one address: nobody alone can take every place.
 
 use std::{
     collections::HashMap,
@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Counts them.
+/// The places for one kind of connection.
 #[derive(Debug, Clone)]
-pub(super) struct Pending {
+pub(crate) struct Places {
     table: Arc<Mutex<Table>>,
 }
 
@@ -20,21 +20,22 @@ struct Table {
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// One of them; gives its place back when it is dropped.
+/// Somebody's place; it is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Place {
     table: Arc<Mutex<Table>>,
     address: IpAddr,
 }
 
-impl Pending {
-    pub(super) fn new(max: usize, max_per_address: usize) -> Self {
+impl Places {
+    /// So many places in all, and for one address (an IPv6 /64 network counts as one).
+    pub(crate) fn new(max: usize, max_per_address: usize) -> Self {
         let table = Table { max, max_per_address, total: 0, addresses: HashMap::new() };
         Self { table: Arc::new(Mutex::new(table)) }
     }
 
     /// A place, if there is one.
-    pub(super) fn enter(&self, address: IpAddr) -> Option<Slot> {
+    pub(crate) fn enter(&self, address: IpAddr) -> Option<Place> {
         let address = network(address);
         let mut table = lock(&self.table);
         let here = table.addresses.get(&address).copied().unwrap_or(0);
@@ -43,11 +44,11 @@ impl Pending {
         }
         table.total += 1;
         table.addresses.insert(address, here + 1);
-        Some(Slot { table: Arc::clone(&self.table), address })
+        Some(Place { table: Arc::clone(&self.table), address })
     }
 }
 
-impl Drop for Slot {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut table = lock(&self.table);
         table.total = table.total.saturating_sub(1);
@@ -79,22 +80,22 @@ mod tests {
 
     #[test]
     fn places_are_limited_and_come_back() {
-        let pending = Pending::new(3, 2);
+        let places = Places::new(3, 2);
         let (one, other): (IpAddr, IpAddr) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
-        let first = pending.enter(one).unwrap();
-        let _second = pending.enter("::ffff:10.0.0.1".parse().unwrap()).unwrap();
-        assert!(pending.enter(one).is_none(), "two from one address");
-        let _third = pending.enter(other).unwrap();
-        assert!(pending.enter(other).is_none(), "three in all");
+        let first = places.enter(one).unwrap();
+        let _second = places.enter("::ffff:10.0.0.1".parse().unwrap()).unwrap();
+        assert!(places.enter(one).is_none(), "two from one address");
+        let _third = places.enter(other).unwrap();
+        assert!(places.enter(other).is_none(), "three in all");
         drop(first);
-        assert!(pending.enter(one).is_some());
+        assert!(places.enter(one).is_some());
     }
 
     #[test]
     fn an_ipv6_network_counts_as_one() {
-        let pending = Pending::new(10, 1);
-        let _slot = pending.enter("2001:db8::1".parse().unwrap()).unwrap();
-        assert!(pending.enter("2001:db8::2".parse().unwrap()).is_none());
-        assert!(pending.enter("2001:db8:0:1::1".parse().unwrap()).is_some());
+        let places = Places::new(10, 1);
+        let _place = places.enter("2001:db8::1".parse().unwrap()).unwrap();
+        assert!(places.enter("2001:db8::2".parse().unwrap()).is_none());
+        assert!(places.enter("2001:db8:0:1::1".parse().unwrap()).is_some());
     }
 }
