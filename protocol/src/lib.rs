@@ -5,17 +5,20 @@
 //! | `stream` | a stream as the API describes it |
 //! | [`event`], [`address`], [`nip19`] | Nostr events, their addresses, and what links carry |
 //! | [`live_event`], [`chat`], [`reaction`], [`zap`] | what a live event is made of |
+//! | [`api`], [`nip98`] | what the origin's API takes and answers; who asks |
 //! | [`moderation`], [`profile`] | keeping order; who people are |
 //! | [`text`] | strangers' text and URLs |
 //!
 //! Safe for wasm: no clock, no IO, no secrets.
 
 pub mod address;
+pub mod api;
 pub mod chat;
 pub mod event;
 pub mod live_event;
 pub mod moderation;
 pub mod nip19;
+pub mod nip98;
 pub mod profile;
 pub mod reaction;
 mod stream;

@@ -30,6 +30,8 @@ pub const RELAY_LIST: u16 = 10_002;
 pub const PRESENCE: u16 = 10_312;
 /// Client authentication to a relay (NIP-42).
 pub const AUTHENTICATION: u16 = 22_242;
+/// Sender of an HTTP request (NIP-98).
+pub const HTTP_AUTHENTICATION: u16 = 27_235;
 /// Application data (NIP-78): Skylark keeps a stream's chat settings in it.
 pub const APPLICATION_DATA: u16 = 30_078;
 /// Live event (NIP-53).
