@@ -6,6 +6,7 @@
 //! | [`live`] | the streams: who publishes, what viewers can be given |
 //! | [`store`] | the live window on disk, for restarts |
 //! | [`serve`], [`site`] | HTTP: media, API, viewer site |
+//! | [`relay`] | the Nostr relay: live events and their chat |
 //! | [`db`], [`secret`] | streams and their keys |
 //! | [`config`], [`cli`], [`check`], [`folder`], [`process`] | how it is started |
 //! | [`health`], [`metrics`] | what is measured |
@@ -24,6 +25,7 @@ pub mod metrics;
 mod places;
 pub mod process;
 mod random;
+pub mod relay;
 pub mod secret;
 pub mod serve;
 pub mod site;

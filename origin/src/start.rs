@@ -20,6 +20,7 @@ use crate::{
     ingest::{rtmp, srt},
     live::Live,
     metrics::Page,
+    relay::Relay,
     secret::Passphrase,
     serve::{self, HttpConfig, HttpError, Probe, Rooms, Service, TlsFiles},
     store::{Store, StoreConfig},
@@ -109,16 +110,19 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     let (stop_ingest, ingest_stop) = watch::channel(false);
     let (stop_http, http_stop) = watch::channel(false);
     let addrs = (http.local_addr(), rtmp.local_addr(), srt.local_addr());
+    let relay = Relay::new(config.relay_config(), db.clone(), stop_http.subscribe());
     let rooms = Rooms {
         live: Arc::clone(&live),
+        relay: Arc::clone(&relay),
         probes: probes(&db, &ingest_stop),
-        metrics: page(&live, &store, rtmp.counters(), srt.counters()),
+        metrics: page(&live, &store, &relay, rtmp.counters(), srt.counters()),
     };
     let ingest = vec![
         tokio::spawn(Arc::clone(&live).run(ingest_stop.clone())),
         tokio::spawn(rtmp.run(Arc::clone(&live), ingest_stop.clone())),
         tokio::spawn(srt.run(Arc::clone(&live), ingest_stop)),
     ];
+    tokio::spawn(relay.run());
     let serving = tokio::spawn(http.run(Service::new(rooms), http_stop));
     let (http, rtmp, srt) = addrs;
     // Scripts read the addresses from this line.
@@ -219,10 +223,11 @@ fn open_store(config: &Config, data: &Path) -> Result<Store, StartError> {
 fn page(
     live: &Arc<Live>,
     store: &Store,
+    relay: &Arc<Relay>,
     rtmp: Arc<rtmp::Counters>,
     srt: Arc<srt::Counters>,
 ) -> Arc<dyn Fn() -> Page + Send + Sync> {
-    let (live, store) = (Arc::clone(live), store.clone());
+    let (live, store, relay) = (Arc::clone(live), store.clone(), Arc::clone(relay));
     Arc::new(move || {
         let mut page = Page::default();
         let census = live.census();
@@ -235,6 +240,7 @@ fn page(
         ];
         page.gauges("skylark_streams", "Streams by state.", "state", states);
         live.metrics().render(&mut page);
+        relay.render(&mut page);
         let stats = store.stats();
         page.gauge("skylark_store_queued_bytes", "Media that waits to be written to disk.", stats.queued_bytes);
         page.counter("skylark_store_written_bytes_total", "Media written to disk.", stats.written_bytes);

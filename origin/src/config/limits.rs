@@ -22,7 +22,7 @@ impl Config {
     /// # Errors
     /// The first such value.
     pub fn check(&self) -> Result<(), OutOfRange> {
-        let Self { http, rtmp, srt, hls, live, limits, store, .. } = self;
+        let Self { http, rtmp, srt, hls, live, limits, store, relay, .. } = self;
         within("http.max_connections", http.max_connections, 1..=1_000_000)?;
         let per_address = http.max_connections_per_address;
         within("http.max_connections_per_address", per_address, 1..=1_000_000)?;
@@ -47,6 +47,15 @@ impl Config {
         within("limits.media_timeout_s", limits.media_timeout_s, 4..=600)?;
         within("limits.keyframe_timeout_s", limits.keyframe_timeout_s, 2..=600)?;
         within("store.queue_mib", store.queue_mib, 1..=65_536)?;
+        within("relay.events_per_minute", relay.events_per_minute, 1..=1_000_000)?;
+        within("relay.max_events", relay.max_events, 1000..=1_000_000_000)?;
+        if let Some(host) = relay.hosts.iter().find(|host| super::public_key(host).is_none()) {
+            return Err(OutOfRange {
+                name: "relay.hosts",
+                value: host.clone(),
+                reason: "it is no public key: npub1…, or 64 hexadecimal digits".into(),
+            });
+        }
         if hls.part_ms * 2 > hls.segment_ms {
             return Err(OutOfRange {
                 name: "hls.part_ms",

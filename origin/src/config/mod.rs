@@ -11,15 +11,20 @@ mod addr;
 mod limits;
 mod sources;
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use skylark_protocol::{event::PublicKey, nip19::Entity};
 
 pub use addr::ListenAddr;
 pub use limits::OutOfRange;
 pub use sources::{ConfigError, ENV_PREFIX, parse};
 
-use crate::{ingest::PublisherLimits, live::LiveConfig};
+use crate::{
+    ingest::PublisherLimits,
+    live::LiveConfig,
+    relay::{Information, RelayConfig, SEND_LIMIT, Scope},
+};
 
 /// Everything that can be set. What holds a secret is a path to a file that does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +42,8 @@ pub struct Config {
     pub live: LiveSection,
     /// What a publisher may send.
     pub limits: Limits,
+    /// The Nostr relay.
+    pub relay: RelaySection,
     /// Media on disk.
     pub store: StoreSection,
     /// The log.
@@ -141,6 +148,27 @@ pub struct Limits {
     pub keyframe_timeout_s: u64,
 }
 
+/// `[relay]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RelaySection {
+    /// Whose live events are carried: `own`, those of keys that have a stream here, or `live`, anybody's.
+    pub scope: Scope,
+    /// Keys (`npub1…`) whose live events are carried besides those that have a stream here.
+    pub hosts: Vec<String>,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// How to reach whoever runs it: a `mailto:` or `nostr:` address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// Events that one key may publish in a minute; who has a stream here may publish more.
+    pub events_per_minute: u32,
+    /// Events that are kept; the oldest go first.
+    pub max_events: u64,
+}
+
 /// `[store]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -222,6 +250,20 @@ impl Default for Limits {
     }
 }
 
+impl Default for RelaySection {
+    fn default() -> Self {
+        Self {
+            scope: Scope::Own,
+            hosts: Vec::new(),
+            name: "Skylark".into(),
+            description: "Live events of this server, and their chat".into(),
+            contact: None,
+            events_per_minute: 120,
+            max_events: 1_000_000,
+        }
+    }
+}
+
 impl Default for StoreSection {
     fn default() -> Self {
         Self { write_behind: true, queue_mib: 64 }
@@ -263,6 +305,34 @@ impl Config {
             },
             ..LiveConfig::default()
         }
+    }
+
+    /// What the relay takes from it.
+    #[must_use]
+    pub fn relay_config(&self) -> RelayConfig {
+        let relay = &self.relay;
+        RelayConfig {
+            scope: relay.scope,
+            // Those that cannot be read were refused by the check.
+            hosts: relay.hosts.iter().filter_map(|host| public_key(host)).collect::<BTreeSet<_>>(),
+            events_per_minute: relay.events_per_minute,
+            max_events: relay.max_events,
+            send_limit: SEND_LIMIT,
+            url: self.http.public_url.clone(),
+            information: Information {
+                name: relay.name.clone(),
+                description: relay.description.clone(),
+                contact: relay.contact.clone(),
+            },
+        }
+    }
+}
+
+/// A public key as people write it: `npub1…`, or hexadecimal digits.
+fn public_key(text: &str) -> Option<PublicKey> {
+    match text.parse() {
+        Ok(Entity::Profile(pubkey, _)) => Some(pubkey),
+        _ => text.parse().ok(),
     }
 }
 

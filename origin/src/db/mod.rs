@@ -116,6 +116,11 @@ impl Db {
         MIGRATIONS.run(&self.pool).await
     }
 
+    /// Its connections, for rooms that have tables of their own.
+    pub(crate) fn pool(&self) -> &SqlitePool {
+        &self.pool
+    }
+
     /// Whether it answers.
     ///
     /// # Errors

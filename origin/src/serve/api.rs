@@ -17,6 +17,7 @@ use super::{counters::Counters, site};
 use crate::{
     live::{Live, LiveStream},
     metrics::Page,
+    relay::Relay,
 };
 
 /// Largest body of a request to the API, bytes.
@@ -30,6 +31,8 @@ pub type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>>
 pub struct Rooms {
     /// The streams.
     pub live: Arc<Live>,
+    /// The relay.
+    pub relay: Arc<Relay>,
     /// What has to be in order for `/readyz`, each with its name.
     pub probes: Arc<[(&'static str, Probe)]>,
     /// What `/metrics` begins with: the counts of the other rooms.

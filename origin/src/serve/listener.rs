@@ -243,7 +243,7 @@ impl Connection {
                 Ok::<_, std::convert::Infallible>(service.call(request, &mut patience).await)
             }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
         tokio::pin!(connection);
         let mut stop = self.stop.clone();
         let stopped = async {

@@ -2,7 +2,10 @@
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{
+        Path, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -23,9 +26,39 @@ const ASSET_CACHE: &str = "public, max-age=31536000, immutable";
 /// The page names the assets of this version of the site.
 const PAGE_CACHE: &str = "no-cache";
 
-/// `GET /`
-pub(super) async fn home(headers: HeaderMap) -> Response {
-    page(StatusCode::OK, &headers)
+/// What a relay describes itself as (NIP-11).
+const RELAY_INFORMATION: &str = "application/nostr+json";
+
+/// `GET /`: to browsers the site, to Nostr clients the relay.
+pub(super) async fn home(
+    State(rooms): State<Rooms>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match upgrade {
+        Ok(upgrade) => rooms.relay.welcome(upgrade, header(header::HOST).to_owned()),
+        Err(_) if header(header::ACCEPT).contains(RELAY_INFORMATION) => relay_information(&rooms),
+        Err(_) => {
+            let mut response = page(StatusCode::OK, &headers);
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+            response
+        }
+    }
+}
+
+fn relay_information(rooms: &Rooms) -> Response {
+    let mut response = Response::new(Body::from(rooms.relay.information()));
+    for (name, value) in [
+        (header::CONTENT_TYPE, RELAY_INFORMATION),
+        (header::VARY, "Accept"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "*"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, OPTIONS"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// `GET /s/{id}`: the page says itself what became of the stream; caches and crawlers go by the status.

@@ -6,5 +6,7 @@ mod api;
 mod client;
 mod hls;
 mod limits;
+mod relay;
+mod relay_client;
 mod stage;
 mod tls;

@@ -8,10 +8,12 @@ use skylark_media::{
     pipeline::{Init, Output, Part},
 };
 use skylark_origin::{
+    config::Config,
     db::{Db, NewKey},
     ingest::Protocol,
     live::{Live, LiveConfig, Publisher},
     metrics::Page,
+    relay::{Relay, RelayConfig},
     serve::{HttpConfig, MAX_CONNECTIONS, Rooms, Server, Service, TlsFiles},
     store::{Store, StoreConfig},
 };
@@ -35,6 +37,7 @@ pub(crate) struct Setting {
     pub(crate) part_bytes: usize,
     pub(crate) reconnect_timeout: Duration,
     pub(crate) tls: Option<TlsFiles>,
+    pub(crate) relay: RelayConfig,
 }
 
 impl Default for Setting {
@@ -45,6 +48,7 @@ impl Default for Setting {
             part_bytes: 1000,
             reconnect_timeout: Duration::from_secs(30),
             tls: None,
+            relay: Config::default().relay_config(),
         }
     }
 }
@@ -75,7 +79,7 @@ impl Stage {
         let new = NewKey { stream: None, name: "test".into(), passphrase_file: None };
         let (id, key) = db.create_key(new).await.unwrap();
         let config = LiveConfig { reconnect_timeout: setting.reconnect_timeout, ..LiveConfig::default() };
-        let live = Live::new(config, Store::open(data.path(), StoreConfig::default()).unwrap(), db);
+        let live = Live::new(config, Store::open(data.path(), StoreConfig::default()).unwrap(), db.clone());
         let publisher = live.admit(key.reveal(), Protocol::Rtmp, "127.0.0.1:1935".parse().unwrap()).await.unwrap();
         publisher.begin().await.unwrap();
         let init = Init {
@@ -94,10 +98,16 @@ impl Stage {
         let http = HttpConfig { addr, tls, max_connections, max_connections_per_address };
         let server = Server::bind(http).unwrap();
         let addr = server.local_addr();
+        let relay = Relay::new(setting.relay, db, stopping.clone());
         let rooms = Rooms {
             live: Arc::clone(&live),
+            relay: Arc::clone(&relay),
             probes: Arc::new([("disk", Arc::new(|| Box::pin(async { Ok(()) })))]),
-            metrics: Arc::new(Page::default),
+            metrics: Arc::new(move || {
+                let mut page = Page::default();
+                relay.render(&mut page);
+                page
+            }),
         };
         let server = tokio::spawn(server.run(Service::new(rooms), stopping));
         let mut stage = Self {

@@ -1,0 +1,349 @@
+//! The embedded Nostr relay: live events of this origin, their chat, and what belongs to them, on the port that viewers
+//! use. It works without any other relay.
+//!
+//! | module | what |
+//! |---|---|
+//! | `session` | one client's WebSocket: NIP-01, 42, 45 |
+//! | `message` | what is said on it |
+//! | `information` | what the relay says of itself (NIP-11) |
+//! | `shape`, `scope` | what every event has to be like; which events belong here (NIP-40, 70) |
+//! | `chats` | the hosts' rules for their chats |
+//! | `authentication` | who a client is (NIP-42) |
+//! | `store` | events in SQL (NIP-09) |
+//! | `pace`, `limits` | how much anybody may ask for |
+
+mod authentication;
+mod chats;
+mod information;
+mod limits;
+mod message;
+mod pace;
+mod scope;
+mod session;
+mod shape;
+mod store;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use nostr::{Event, Filter, JsonUtil as _, Timestamp};
+use skylark_protocol::{
+    address::Address,
+    event::{self, PublicKey, kind},
+    moderation::ChatSettings,
+};
+use tokio::sync::{Semaphore, broadcast, watch};
+
+pub use information::Information;
+pub use limits::SEND_LIMIT;
+pub use scope::Scope;
+
+use self::{
+    chats::Chats,
+    limits::{
+        ADDRESS_BURST, ADDRESS_EVENTS_PER_S, BROADCAST_QUEUE, CLEANUP_INTERVAL, KEY_BURST, MAX_CLIENTS, MAX_PACES,
+    },
+    pace::{Allowance, Paces},
+    scope::References,
+    store::{Outcome, Store},
+};
+use crate::{
+    db::{Db, DbError},
+    metrics::{Counter, Gauge, Page},
+};
+
+/// How the relay is run.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    /// Whose live events it carries.
+    pub scope: Scope,
+    /// Keys whose live events it carries besides those that have a stream here.
+    pub hosts: BTreeSet<PublicKey>,
+    /// Events that one key may publish in a minute.
+    pub events_per_minute: u32,
+    /// Events that are kept; the oldest go first.
+    pub max_events: u64,
+    /// A client who does not take a message for so long is closed.
+    pub send_limit: Duration,
+    /// Its own address, if it is known under one: `wss://live.example.org`.
+    pub url: Option<String>,
+    /// What it says of itself.
+    pub information: Information,
+}
+
+/// An event was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is kept, and was sent to all who want it.
+    Stored,
+    /// It was here already.
+    Duplicate,
+    /// A newer version of it is here.
+    Superseded,
+}
+
+/// An event was not taken. As text it is what the client is told: a word for programs, and a reason (NIP-01).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{prefix}: {reason}")]
+pub struct Rejected {
+    /// The word.
+    pub prefix: &'static str,
+    /// The reason.
+    pub reason: String,
+}
+
+impl Rejected {
+    fn new(prefix: &'static str, reason: impl Into<String>) -> Self {
+        Self { prefix, reason: reason.into() }
+    }
+
+    fn invalid(reason: impl Into<String>) -> Self {
+        Self::new("invalid", reason)
+    }
+
+    fn blocked(reason: impl Into<String>) -> Self {
+        Self::new("blocked", reason)
+    }
+
+    fn restricted(reason: impl Into<String>) -> Self {
+        Self::new("restricted", reason)
+    }
+
+    fn rate_limited(reason: impl Into<String>) -> Self {
+        Self::new("rate-limited", reason)
+    }
+}
+
+impl From<DbError> for Rejected {
+    fn from(error: DbError) -> Self {
+        tracing::error!(%error, "the relay's database failed");
+        Self::new("error", "the relay cannot store anything at the moment")
+    }
+}
+
+/// Where an event comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    /// A client, authenticated as these.
+    Client(&'a BTreeSet<nostr::PublicKey>),
+    /// The origin itself hands on what somebody signed.
+    Origin,
+}
+
+/// An event on its way to those who want it.
+#[derive(Debug)]
+struct Announced {
+    event: Event,
+    json: String,
+}
+
+/// What the relay counts.
+#[derive(Debug, Default)]
+struct Counters {
+    clients: Gauge,
+    turned_away: Counter,
+    slow: Counter,
+    unreadable: Counter,
+    stored: Counter,
+    repeated: Counter,
+    rejected: Counter,
+    requests: Counter,
+}
+
+/// The relay.
+#[derive(Debug)]
+pub struct Relay {
+    config: RelayConfig,
+    store: Store,
+    chats: Chats,
+    announcements: broadcast::Sender<Arc<Announced>>,
+    key_paces: Mutex<Paces<PublicKey>>,
+    address_paces: Mutex<Paces<Address>>,
+    slots: Arc<Semaphore>,
+    counters: Counters,
+    stop: watch::Receiver<bool>,
+}
+
+impl Relay {
+    /// A relay over the origin's database; its clients are closed when `stop` becomes true.
+    #[must_use]
+    pub fn new(config: RelayConfig, db: Db, stop: watch::Receiver<bool>) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            store: Store::new(db),
+            chats: Chats::default(),
+            announcements: broadcast::Sender::new(BROADCAST_QUEUE),
+            key_paces: Mutex::new(Paces::new(MAX_PACES)),
+            address_paces: Mutex::new(Paces::new(MAX_PACES)),
+            slots: Arc::new(Semaphore::new(MAX_CLIENTS)),
+            counters: Counters::default(),
+            stop,
+        })
+    }
+
+    /// Cleans up until the server stops.
+    pub async fn run(self: Arc<Self>) {
+        let mut stop = self.stop.clone();
+        let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
+        tokio::pin!(stopped);
+        let mut interval = tokio::time::interval(CLEANUP_INTERVAL);
+        loop {
+            tokio::select! {
+                _ = interval.tick() => {}
+                () = &mut stopped => return,
+            }
+            match self.store.clean(self.config.max_events).await {
+                Ok(0) => {}
+                Ok(removed) => tracing::debug!(removed, "old events removed"),
+                Err(error) => tracing::warn!(%error, "old events could not be removed"),
+            }
+        }
+    }
+
+    /// Takes an event that somebody signed and the origin hands on. The rules are those for clients, but for pace and
+    /// protection.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub async fn publish(&self, event: Event) -> Result<Accepted, Rejected> {
+        self.take(event, Source::Origin).await
+    }
+
+    /// Events that match any of the filters, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn query(&self, filters: &[Filter]) -> Result<Vec<Event>, DbError> {
+        let found = self.store.find(filters).await?;
+        Ok(found.iter().filter_map(|found| Event::from_json(&found.json).ok()).collect())
+    }
+
+    /// What the relay says of itself.
+    #[must_use]
+    pub fn information(&self) -> String {
+        self.config.information.to_json()
+    }
+
+    async fn take(&self, event: Event, source: Source<'_>) -> Result<Accepted, Rejected> {
+        let taken = self.judge_and_keep(event, source).await;
+        let counter = match &taken {
+            Ok(Accepted::Stored) => &self.counters.stored,
+            Ok(_) => &self.counters.repeated,
+            Err(_) => &self.counters.rejected,
+        };
+        counter.increment();
+        taken
+    }
+
+    async fn judge_and_keep(&self, event: Event, source: Source<'_>) -> Result<Accepted, Rejected> {
+        shape::check(&event, Timestamp::now())?;
+        shape::verify(&event)?;
+        let plain = scope::plain(&event);
+        if self.store.has_event(&plain.id).await? {
+            return Ok(Accepted::Duplicate);
+        }
+        let is_author = |keys: &BTreeSet<nostr::PublicKey>| keys.contains(&event.pubkey);
+        let is_known = match source {
+            Source::Client(keys) => is_author(keys),
+            Source::Origin => true,
+        };
+        if event.is_protected() && !is_known {
+            return Err(Rejected::new("auth-required", "only its author may publish this event"));
+        }
+        let is_host = self.is_host(&plain.pubkey);
+        let references = References::of(&plain);
+        scope::check(&self.store, self.config.scope, &plain, &references, is_host, is_known).await?;
+        if matches!(source, Source::Client(_)) {
+            self.pace(&plain, &references, is_host)?;
+        }
+        self.moderate(&plain, &references).await?;
+        self.keep(event, &plain).await
+    }
+
+    /// Whether somebody has a stream here.
+    fn is_host(&self, pubkey: &PublicKey) -> bool {
+        self.config.hosts.contains(pubkey)
+    }
+
+    fn pace(&self, event: &event::Event, references: &References, is_host: bool) -> Result<(), Rejected> {
+        let now = Instant::now();
+        let wait = |wait: Duration| Rejected::rate_limited(format!("wait {} s", wait.as_secs() + 1));
+        if !is_host {
+            let allowance = Allowance::new(KEY_BURST, self.config.events_per_minute, Duration::from_secs(60));
+            let mut paces = self.key_paces.lock().unwrap_or_else(PoisonError::into_inner);
+            paces.take(event.pubkey, allowance, now).map_err(wait)?;
+            let allowance = Allowance::new(ADDRESS_BURST, ADDRESS_EVENTS_PER_S, Duration::from_secs(1));
+            let mut paces = self.address_paces.lock().unwrap_or_else(PoisonError::into_inner);
+            for stream in references.streams.iter().take(1) {
+                paces.take(stream.clone(), allowance, now).map_err(wait)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The hosts' rules, of every live event that this one refers to.
+    async fn moderate(&self, event: &event::Event, references: &References) -> Result<(), Rejected> {
+        match event.kind {
+            kind::CHAT | kind::REACTION | kind::RAID | kind::CLIP | kind::PRESENCE => {
+                let now = Timestamp::now().as_secs();
+                for stream in &references.streams {
+                    self.chats.judge(&self.store, stream, event, now).await?;
+                }
+                Ok(())
+            }
+            kind::APPLICATION_DATA => {
+                let settings = ChatSettings::read(event)
+                    .map_err(|_| Rejected::blocked("of application data, only settings of chats belong here"))?;
+                let named = references.streams.iter().find(|stream| stream.identifier == settings.identifier);
+                let own = Address::live_event(event.pubkey, &settings.identifier);
+                let rules = self.chats.rules(&self.store, named.unwrap_or(&own)).await?;
+                if rules.keeps_order(&event.pubkey) {
+                    return Ok(());
+                }
+                Err(Rejected::restricted("only the host and the moderators can settle what holds in a chat"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn keep(&self, event: Event, plain: &event::Event) -> Result<Accepted, Rejected> {
+        let announced = Arc::new(Announced { json: event.as_json(), event: event.clone() });
+        match self.store.keep(event).await? {
+            Outcome::Stored => {}
+            Outcome::Duplicate => return Ok(Accepted::Duplicate),
+            Outcome::Superseded => return Ok(Accepted::Superseded),
+            Outcome::Deleted => return Err(Rejected::blocked("its author has deleted this event")),
+        }
+        if let Some(stream) = self.chats.forget(plain) {
+            let rules = self.chats.rules(&self.store, &stream).await?;
+            let removed: Vec<_> = rules.removed().copied().collect();
+            let count = self.store.remove(&stream, &removed).await?;
+            tracing::debug!(count, %stream, "messages removed by their host");
+        }
+        // Nobody listens: nobody misses anything.
+        _ = self.announcements.send(announced);
+        Ok(Accepted::Stored)
+    }
+
+    /// Writes what is counted here.
+    pub fn render(&self, page: &mut Page) {
+        let counters = &self.counters;
+        page.gauge("skylark_relay_clients", "Clients of the relay.", counters.clients.get());
+        let ended = [("turned_away", counters.turned_away.get()), ("slow_reader", counters.slow.get())];
+        page.counters("skylark_relay_clients_closed_total", "Clients that the relay closed.", "why", ended);
+        let events = [
+            ("stored", counters.stored.get()),
+            ("repeated", counters.repeated.get()),
+            ("rejected", counters.rejected.get()),
+        ];
+        page.counters("skylark_relay_events_total", "Events sent to the relay.", "outcome", events);
+        let messages = [("request", counters.requests.get()), ("unreadable", counters.unreadable.get())];
+        page.counters("skylark_relay_messages_total", "Other messages to the relay.", "what", messages);
+    }
+}
+
+#[cfg(test)]
+mod tests;
