@@ -10,6 +10,7 @@
 //! | [`decode`] | reads frame numbers, flashes and beeps back from media |
 //! | [`browser`] | Chromium on the viewer page |
 //! | [`lossy_proxy`] | a network that loses and delays datagrams; [`srt_receiver`]: our SRT receiver alone |
+//! | [`relay_client`] | a Nostr client |
 //! | [`bench`] | load for the benchmarks |
 
 pub mod bench;
@@ -24,6 +25,7 @@ pub mod obs;
 pub mod origin;
 pub mod playlist;
 pub mod publish;
+pub mod relay_client;
 pub mod srt_receiver;
 #[cfg(test)]
 mod tidy;

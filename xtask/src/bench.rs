@@ -6,12 +6,16 @@ use anyhow::Result;
 
 use crate::{
     progress::{self, Progress},
-    run, setup,
+    run, setup, tools,
 };
 
 /// Measures; the rows and options are the bench program's own.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     let mut program = prepare(setup::BENCH, "bench")?;
+    let has_rows = arguments.iter().any(|argument| !argument.starts_with('-'));
+    if !has_rows || arguments.iter().any(|argument| argument == "relay") {
+        program.env("SKYLARK_NOSTR_RS_RELAY", tools::nostr_rs_relay()?);
+    }
     progress::run(program.args(arguments))
 }
 

@@ -40,8 +40,16 @@ pub(crate) const TEST: &[&str] = &[
     "xvfb",
 ];
 /// What the benchmarks compare with.
-pub(crate) const BENCH: &[&str] =
-    &["chromium", "chromium-driver", "ffmpeg", "libnginx-mod-rtmp", "nginx-light", "srt-tools", "wrk"];
+pub(crate) const BENCH: &[&str] = &[
+    "chromium",
+    "chromium-driver",
+    "ffmpeg",
+    "libnginx-mod-rtmp",
+    "nginx-light",
+    "protobuf-compiler",
+    "srt-tools",
+    "wrk",
+];
 
 /// Installs those of `packages` that are missing.
 pub(crate) fn packages(packages: &[&str]) -> Result<()> {

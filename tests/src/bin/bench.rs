@@ -1,10 +1,10 @@
 //! `bench [--quick] [ROW…]`: measures and prints one table. Started by `cargo xtask bench`.
 
 use anyhow::{Result, bail};
-use e2e::bench::{Row, audience, ingest, latency, serving, srt, table};
+use e2e::bench::{Row, api, audience, chat, ingest, latency, relay, serving, srt, table};
 
 /// Names of the groups of rows.
-const ROWS: [&str; 5] = ["ingest", "serving", "viewers", "latency", "srt"];
+const ROWS: [&str; 8] = ["ingest", "serving", "viewers", "latency", "srt", "chat", "relay", "api"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -26,6 +26,9 @@ async fn main() -> Result<()> {
             "serving" => serving::measure(quick).await,
             "viewers" => audience::measure(quick).await,
             "srt" => srt::measure(quick).await,
+            "chat" => chat::measure(quick).await,
+            "relay" => relay::measure(quick).await,
+            "api" => api::measure(quick).await,
             _ => latency::measure(quick).await,
         };
         match measured {
