@@ -6,12 +6,14 @@
 //! | [`live`] | the streams: who publishes, what viewers can be given |
 //! | [`store`] | the live window on disk, for restarts |
 //! | [`serve`], [`site`] | HTTP: media, API, viewer site |
+//! | [`streams`], [`audience`] | streams that belong to a Nostr key; who watches |
 //! | [`relay`] | the Nostr relay: live events and their chat |
 //! | [`db`], [`secret`] | streams and their keys |
 //! | [`config`], [`cli`], [`check`], [`folder`], [`process`] | how it is started |
 //! | [`health`], [`metrics`] | what is measured |
 //! | [`clock`] | the time |
 
+pub mod audience;
 pub mod check;
 pub mod cli;
 pub mod clock;
@@ -22,6 +24,7 @@ pub mod health;
 pub mod ingest;
 pub mod live;
 pub mod metrics;
+mod pace;
 mod places;
 pub mod process;
 mod random;
@@ -31,5 +34,6 @@ pub mod serve;
 pub mod site;
 mod start;
 pub mod store;
+pub mod streams;
 
 pub use start::{Handle, StartError, start};

@@ -89,9 +89,10 @@ pub struct Metrics {
     pub errors_dropped: Counter,
 }
 
-const REFUSALS: [(Refusal, &str); 6] = [
+const REFUSALS: [(Refusal, &str); 7] = [
     (Refusal::UnknownKey, "unknown_key"),
     (Refusal::Revoked, "revoked"),
+    (Refusal::Over, "over"),
     (Refusal::InUse, "in_use"),
     (Refusal::TooManyPublishers, "too_many_publishers"),
     (Refusal::ShuttingDown, "shutting_down"),

@@ -22,8 +22,9 @@ use crate::{
     metrics::Page,
     relay::Relay,
     secret::Passphrase,
-    serve::{self, HttpConfig, HttpError, Probe, Rooms, Service, TlsFiles},
+    serve::{self, HttpConfig, HttpError, IngestPorts, Probe, Rooms, Service, SiteUrl, TlsFiles},
     store::{Store, StoreConfig},
+    streams::Streams,
 };
 
 /// What publishers' sessions get after a stop to hand over what they have.
@@ -111,16 +112,23 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     let (stop_http, http_stop) = watch::channel(false);
     let addrs = (http.local_addr(), rtmp.local_addr(), srt.local_addr());
     let relay = Relay::new(config.relay_config(), db.clone(), stop_http.subscribe());
+    own(config, &db).await?;
+    let streams = Streams::open(config.streams_config(), db.clone(), Arc::clone(&live), Arc::clone(&relay)).await?;
     let rooms = Rooms {
         live: Arc::clone(&live),
         relay: Arc::clone(&relay),
+        streams: Arc::clone(&streams),
+        site: SiteUrl::new(config.http.public_url.as_deref(), config.http.tls_cert.is_some()),
+        ingest: IngestPorts { rtmp: addrs.1.port(), srt: addrs.2.port() },
+        stop: stop_http.subscribe(),
         probes: probes(&db, &ingest_stop),
         metrics: page(&live, &store, &relay, rtmp.counters(), srt.counters()),
     };
     let ingest = vec![
         tokio::spawn(Arc::clone(&live).run(ingest_stop.clone())),
         tokio::spawn(rtmp.run(Arc::clone(&live), ingest_stop.clone())),
-        tokio::spawn(srt.run(Arc::clone(&live), ingest_stop)),
+        tokio::spawn(srt.run(Arc::clone(&live), ingest_stop.clone())),
+        tokio::spawn(streams.run(ingest_stop)),
     ];
     tokio::spawn(relay.run());
     let serving = tokio::spawn(http.run(Service::new(rooms), http_stop));
@@ -154,6 +162,19 @@ impl Handle {
         }
         self.db.close().await;
     }
+}
+
+/// Whom the server belongs to is written down at the first start.
+async fn own(config: &Config, db: &Db) -> Result<(), DbError> {
+    match (db.owner().await?, config.owner()) {
+        (None, Some(owner)) => db.set_owner(&owner).await?,
+        (None, None) => tracing::info!("nobody owns this server yet: `skylark-origin owner <npub>`, or api.owner"),
+        (Some(owner), Some(other)) if owner != other => {
+            tracing::warn!(%owner, "api.owner names somebody else than the first start did: change it with `skylark-origin owner`");
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 fn http_config(config: &Config) -> HttpConfig {

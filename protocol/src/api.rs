@@ -290,6 +290,34 @@ pub struct RotateKey {
     pub from: Option<StreamId>,
 }
 
+/// The answer to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotatedKey {
+    /// The new key; none when another stream's was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<StreamAccess>,
+}
+
+/// `GET /api/v1/streams/{id}/analytics`: for the owner only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Analytics {
+    /// Who watches, and who did.
+    pub viewers: Viewers,
+    /// What was measured while the stream was live, oldest first.
+    pub points: Vec<AnalyticsPoint>,
+}
+
+/// What was measured at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnalyticsPoint {
+    /// When, Unix milliseconds.
+    pub at_ms: i64,
+    /// Viewers.
+    pub viewers: u64,
+    /// Media that arrived, bits per second.
+    pub bitrate_bps: u64,
+}
+
 /// Some of many streams.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamPage {

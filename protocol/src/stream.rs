@@ -94,6 +94,18 @@ pub struct StreamStatus {
     /// Ingest health of the current publisher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Who watches now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub viewers: Option<u64>,
+}
+
+impl StreamStatus {
+    /// Of a stream that nobody has published to.
+    #[must_use]
+    pub fn offline(id: StreamId, now_ms: i64) -> Self {
+        let state = StreamState::Offline;
+        Self { id, state, playlist: None, broadcast: None, started_at_ms: None, now_ms, health: None, viewers: None }
+    }
 }
 
 /// `GET /api/v1/streams/live`.

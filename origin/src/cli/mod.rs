@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `serve` | the server: log, signals, limits of the process |
 //! | `key` | create, list, revoke |
+//! | `owner` | whom the server belongs to |
 //! | [`crate::check`] | is this machine fit for it? |
 
 mod key;
+mod owner;
 mod serve;
 
 use std::path::PathBuf;
@@ -39,6 +41,7 @@ enum Command {
     /// Stream keys: who may publish. Works while the server runs.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    Owner(owner::OwnerCommand),
     /// Says whether this machine is fit for the server: ports, clock, disk, file limit, UDP buffer.
     Check {
         #[command(flatten)]
@@ -119,6 +122,7 @@ impl Cli {
         match self.command {
             Command::Serve { data, settings } => serve::serve(&settings.config()?, &data.data),
             Command::Key(command) => command.run(),
+            Command::Owner(command) => command.run(),
             Command::Check { data, settings } => check::run(&settings.config()?, &data.data),
             Command::Config(ConfigCommand::Print { settings }) => {
                 print!("{}", settings.config()?.to_toml().context("the configuration cannot be printed")?);

@@ -22,7 +22,7 @@ impl Config {
     /// # Errors
     /// The first such value.
     pub fn check(&self) -> Result<(), OutOfRange> {
-        let Self { http, rtmp, srt, hls, live, limits, store, relay, .. } = self;
+        let Self { http, rtmp, srt, hls, live, limits, store, relay, api, .. } = self;
         within("http.max_connections", http.max_connections, 1..=1_000_000)?;
         let per_address = http.max_connections_per_address;
         within("http.max_connections_per_address", per_address, 1..=1_000_000)?;
@@ -49,13 +49,21 @@ impl Config {
         within("store.queue_mib", store.queue_mib, 1..=65_536)?;
         within("relay.events_per_minute", relay.events_per_minute, 1..=1_000_000)?;
         within("relay.max_events", relay.max_events, 1000..=1_000_000_000)?;
-        if let Some(host) = relay.hosts.iter().find(|host| super::public_key(host).is_none()) {
-            return Err(OutOfRange {
-                name: "relay.hosts",
-                value: host.clone(),
+        within("api.max_streams_per_key", api.max_streams_per_key, 1..=100_000)?;
+        within("api.ended_retention_h", api.ended_retention_h, 1..=87_600)?;
+        within("api.metrics_retention_d", api.metrics_retention_d, 1..=3650)?;
+        let named = |name, keys: &[String]| match keys.iter().find(|key| super::public_key(key).is_none()) {
+            None => Ok(()),
+            Some(key) => Err(OutOfRange {
+                name,
+                value: key.clone(),
                 reason: "it is no public key: npub1…, or 64 hexadecimal digits".into(),
-            });
-        }
+            }),
+        };
+        named("api.owner", api.owner.as_slice())?;
+        let allowed: Vec<_> = api.allow.iter().filter(|key| *key != super::EVERYBODY).cloned().collect();
+        named("api.allow", &allowed)?;
+        named("relay.hosts", &relay.hosts)?;
         if hls.part_ms * 2 > hls.segment_ms {
             return Err(OutOfRange {
                 name: "hls.part_ms",

@@ -24,6 +24,7 @@ use crate::{
     ingest::PublisherLimits,
     live::LiveConfig,
     relay::{Information, RelayConfig, SEND_LIMIT, Scope},
+    streams::{Allow, StreamsConfig},
 };
 
 /// Everything that can be set. What holds a secret is a path to a file that does.
@@ -42,6 +43,8 @@ pub struct Config {
     pub live: LiveSection,
     /// What a publisher may send.
     pub limits: Limits,
+    /// Streams that belong to a Nostr key.
+    pub api: Api,
     /// The Nostr relay.
     pub relay: RelaySection,
     /// Media on disk.
@@ -148,6 +151,24 @@ pub struct Limits {
     pub keyframe_timeout_s: u64,
 }
 
+/// `[api]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// Whom this server belongs to (`npub1…`): written down at the first start, and to be changed with
+    /// `skylark-origin owner`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Who may create streams besides (`npub1…`); `*` is anybody.
+    pub allow: Vec<String>,
+    /// Streams of one key that have not ended.
+    pub max_streams_per_key: u32,
+    /// How long a stream that has ended is kept, hours.
+    pub ended_retention_h: u64,
+    /// How long what is measured of streams is kept, days.
+    pub metrics_retention_d: u64,
+}
+
 /// `[relay]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -250,6 +271,12 @@ impl Default for Limits {
     }
 }
 
+impl Default for Api {
+    fn default() -> Self {
+        Self { owner: None, allow: Vec::new(), max_streams_per_key: 20, ended_retention_h: 24, metrics_retention_d: 30 }
+    }
+}
+
 impl Default for RelaySection {
     fn default() -> Self {
         Self {
@@ -307,6 +334,30 @@ impl Config {
         }
     }
 
+    /// What the streams of Nostr keys take from it.
+    #[must_use]
+    pub fn streams_config(&self) -> StreamsConfig {
+        let api = &self.api;
+        let allow = match api.allow.iter().any(|key| key == EVERYBODY) {
+            true => Allow::Everybody,
+            // Those that cannot be read were refused by the check.
+            false => Allow::Only(api.allow.iter().filter_map(|key| public_key(key)).collect()),
+        };
+        StreamsConfig {
+            allow,
+            max_per_owner: api.max_streams_per_key,
+            ended_retention: Duration::from_secs(api.ended_retention_h * 3600),
+            metrics_retention: Duration::from_secs(api.metrics_retention_d * 24 * 3600),
+            ..StreamsConfig::default()
+        }
+    }
+
+    /// Whom the server belongs to, if the configuration says it.
+    #[must_use]
+    pub fn owner(&self) -> Option<PublicKey> {
+        self.api.owner.as_deref().and_then(public_key)
+    }
+
     /// What the relay takes from it.
     #[must_use]
     pub fn relay_config(&self) -> RelayConfig {
@@ -328,8 +379,11 @@ impl Config {
     }
 }
 
+/// In `api.allow`: anybody.
+const EVERYBODY: &str = "*";
+
 /// A public key as people write it: `npub1…`, or hexadecimal digits.
-fn public_key(text: &str) -> Option<PublicKey> {
+pub(crate) fn public_key(text: &str) -> Option<PublicKey> {
     match text.parse() {
         Ok(Entity::Profile(pubkey, _)) => Some(pubkey),
         _ => text.parse().ok(),

@@ -28,6 +28,8 @@ pub struct KeyRecord {
     pub stream: StreamId,
     /// It must not be used any more.
     pub revoked: bool,
+    /// Its stream has ended for good.
+    pub is_over: bool,
     /// File with its SRT passphrase.
     pub passphrase_file: Option<PathBuf>,
 }
@@ -47,6 +49,15 @@ pub struct ListedKey {
     pub revoked_at_ms: Option<i64>,
     /// File with its SRT passphrase.
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// A place in the list of streams: a stream, or what is before all that were made at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamCursor {
+    /// When it was made, Unix milliseconds.
+    pub created_at_ms: i64,
+    /// Its id.
+    pub id: Option<StreamId>,
 }
 
 /// Which keys to revoke.
@@ -154,15 +165,19 @@ impl Db {
     /// # Errors
     /// When the database fails.
     pub async fn find_key(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, DbError> {
-        let row = sqlx::query("SELECT id, stream_id, revoked_at_ms, passphrase_file FROM keys WHERE hash = ?")
-            .bind(hash.as_bytes())
-            .fetch_optional(&self.pool)
-            .await?;
+        let row = sqlx::query(
+            "SELECT id, stream_id, revoked_at_ms, passphrase_file, o.ended_at_ms FROM keys \
+             LEFT JOIN owned_streams o USING (stream_id) WHERE hash = ?",
+        )
+        .bind(hash.as_bytes())
+        .fetch_optional(&self.pool)
+        .await?;
         row.map(|row| {
             Ok(KeyRecord {
                 id: row.try_get("id")?,
                 stream: stream_id(&row)?,
                 revoked: row.try_get::<Option<i64>, _>("revoked_at_ms")?.is_some(),
+                is_over: row.try_get::<Option<i64>, _>("ended_at_ms")?.is_some(),
                 passphrase_file: path(&row)?,
             })
         })
@@ -184,21 +199,27 @@ impl Db {
         rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
     }
 
-    /// Streams in the order of their making, those after the first `skip`, at most `limit`.
+    /// Streams in the order of their making, those after `cursor`, at most `limit`.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn streams(&self, skip: usize, limit: usize) -> Result<Vec<StreamId>, DbError> {
-        let rows = sqlx::query("SELECT id AS stream_id FROM streams ORDER BY rowid LIMIT ? OFFSET ?")
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .bind(i64::try_from(skip).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await?;
-        rows.iter().map(stream_id).collect()
+    pub async fn streams(&self, cursor: &StreamCursor, limit: usize) -> Result<Vec<StreamCursor>, DbError> {
+        let rows = sqlx::query(
+            "SELECT id AS stream_id, created_at_ms FROM streams WHERE (created_at_ms, id) > (?, ?) \
+             ORDER BY created_at_ms, id LIMIT ?",
+        )
+        .bind(cursor.created_at_ms)
+        .bind(cursor.id.as_ref().map_or("", StreamId::as_str))
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| Ok(StreamCursor { created_at_ms: row.try_get("created_at_ms")?, id: Some(stream_id(row)?) }))
+            .collect()
     }
 }
 
-fn stream_id(row: &sqlx::sqlite::SqliteRow) -> Result<StreamId, DbError> {
+pub(super) fn stream_id(row: &sqlx::sqlite::SqliteRow) -> Result<StreamId, DbError> {
     let text: String = row.try_get("stream_id")?;
     text.parse().map_err(|error| DbError::Statement(sqlx::Error::Decode(Box::new(error))))
 }
@@ -207,7 +228,7 @@ fn path(row: &sqlx::sqlite::SqliteRow) -> Result<Option<PathBuf>, DbError> {
     Ok(row.try_get::<Option<String>, _>("passphrase_file")?.map(PathBuf::from))
 }
 
-fn random_stream_id() -> Result<StreamId, DbError> {
+pub(super) fn random_stream_id() -> Result<StreamId, DbError> {
     let text = crate::random::lowercase(StreamId::LEN)?;
     text.parse().map_err(|error| DbError::Statement(sqlx::Error::Decode(Box::new(error))))
 }

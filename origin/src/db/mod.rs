@@ -3,10 +3,14 @@
 //! | module | what |
 //! |---|---|
 //! | [`keys`] | streams and keys: create, list, revoke, look up by hash |
+//! | [`owned`] | streams that belong to a Nostr key; whom the server belongs to |
+//! | [`endings`] | ends signed ahead, small pictures, what is measured of streams |
 //! | [`errors`] | the ingest error log of each stream |
 
+pub mod endings;
 pub mod errors;
 pub mod keys;
+pub mod owned;
 
 use std::{
     path::{Path, PathBuf},
@@ -19,8 +23,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
+pub use endings::{Ending, Sample, Thumbnail};
 pub use errors::LoggedError;
-pub use keys::{KeyRecord, KeySelector, ListedKey, NewKey};
+pub use keys::{KeyRecord, KeySelector, ListedKey, NewKey, StreamCursor};
+pub use owned::{Listing, OwnedStream};
 
 /// Name of the database in the data folder.
 pub const FILE_NAME: &str = "skylark.db";
@@ -165,7 +171,7 @@ fn migration_reason(error: &MigrateError) -> String {
 }
 
 /// Unix milliseconds by the system's clock: what several processes agree on.
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

@@ -124,6 +124,7 @@ impl IngestError {
             Self::Idle { .. } => "idle",
             Self::Stopped(Stop::Superseded) => "superseded",
             Self::Stopped(Stop::Revoked) => "revoked",
+            Self::Stopped(Stop::Ended) => "ended",
             Self::Stopped(Stop::ShuttingDown | Stop::Unavailable) => "server",
         }
     }
@@ -236,7 +237,7 @@ impl Ingest {
         match departure {
             Departure::Clean => {}
             Departure::Lost(reason) => self.publisher.log_error("connection-lost", reason),
-            Departure::Refused(IngestError::Stopped(Stop::ShuttingDown)) => {}
+            Departure::Refused(IngestError::Stopped(Stop::ShuttingDown | Stop::Ended)) => {}
             Departure::Refused(error) => self.publisher.log_error(error.code(), error.to_string()),
         }
     }

@@ -28,6 +28,9 @@ pub enum Refusal {
     /// The key must not be used any more.
     #[error("this stream key was revoked")]
     Revoked,
+    /// The stream has ended for good.
+    #[error("this stream is over: create another")]
+    Over,
     /// Another session with this key is delivering media.
     #[error("this stream key is in use")]
     InUse,
@@ -133,6 +136,7 @@ impl Live {
         }
         match self.db.find_key(&KeyHash::of(key)).await {
             Ok(Some(record)) if record.revoked => Err(Refusal::Revoked),
+            Ok(Some(record)) if record.is_over => Err(Refusal::Over),
             Ok(Some(record)) => Ok(record),
             Ok(None) => Err(Refusal::UnknownKey),
             Err(error) => {

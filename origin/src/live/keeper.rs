@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{Live, LiveStream, publisher::Stop, writer::BroadcastWriter};
 use crate::{
-    db::{DbError, LoggedError},
+    db::{DbError, LoggedError, StreamCursor},
     store::recovery::Recovered,
 };
 
@@ -29,6 +29,8 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(3600);
 const MAX_QUEUED_ERRORS: usize = 1000;
 /// Streams that are read from the database at once.
 const STREAMS_AT_ONCE: usize = 1000;
+/// A stream may be written to the database so long after the time of its making, milliseconds.
+const LATE_MS: i64 = 10_000;
 /// Ended broadcasts of one stream that can still be played.
 const MAX_ENDED: usize = 3;
 
@@ -46,7 +48,7 @@ impl Live {
     /// # Errors
     /// When the database fails.
     pub async fn recover(self: &Arc<Self>) -> Result<usize, DbError> {
-        let mut known = 0;
+        let mut known = StreamCursor::default();
         while self.learn_streams(&mut known).await? {}
         let (store, now) = (self.store.clone(), self.clock.now());
         let found = match tokio::task::spawn_blocking(move || store.recover(now)).await {
@@ -140,7 +142,7 @@ impl Live {
     async fn follow_database(&self) {
         let mut ticks = interval(DB_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut known = self.streams.load().len();
+        let mut known = StreamCursor::default();
         let mut failing = false;
         loop {
             ticks.tick().await;
@@ -177,17 +179,24 @@ impl Live {
         Ok(())
     }
 
-    /// Reads on in the list of streams, of which `known` have been read; false when there were no more.
-    async fn learn_streams(&self, known: &mut usize) -> Result<bool, DbError> {
-        let fresh = self.db.streams(*known, STREAMS_AT_ONCE).await?;
-        for id in &fresh {
+    /// Reads on in the list of streams from `known`; false when there were no more.
+    async fn learn_streams(&self, known: &mut StreamCursor) -> Result<bool, DbError> {
+        let fresh = self.db.streams(known, STREAMS_AT_ONCE).await?;
+        for id in fresh.iter().filter_map(|fresh| fresh.id.as_ref()) {
             if self.know(id).is_none() {
                 tracing::warn!(max_streams = self.config.max_streams, "there are more streams than the server takes");
                 return Ok(false);
             }
-            *known += 1;
         }
-        Ok(fresh.len() == STREAMS_AT_ONCE)
+        let is_full = fresh.len() == STREAMS_AT_ONCE;
+        if let Some(last) = fresh.into_iter().next_back() {
+            *known = match is_full {
+                true => last,
+                // Another process may still write what it made before this one.
+                false => StreamCursor { created_at_ms: last.created_at_ms - LATE_MS, id: None },
+            };
+        }
+        Ok(is_full)
     }
 
     /// Adds to a stream's error log, soon.

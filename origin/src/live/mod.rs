@@ -9,12 +9,14 @@
 //! | [`publisher`] | the right to publish, held by one session |
 //! | [`admission`] | from a key to a [`Publisher`], or a [`Refusal`] |
 //! | [`config`] | what all of it depends on |
+//! | [`owner`] | what a stream's owner may do to it |
 //! | [`keeper`] | time passing: reconnect time-outs, retention, revoked keys, new streams, error logs |
 
 pub mod admission;
 pub mod broadcast;
 pub mod config;
 pub mod keeper;
+pub mod owner;
 pub mod publisher;
 pub mod state;
 pub mod stream;

@@ -28,6 +28,9 @@ pub enum Stop {
     /// The key was revoked.
     #[error("the stream key was revoked")]
     Revoked,
+    /// The stream's owner ended it.
+    #[error("the stream was ended by its owner")]
+    Ended,
     /// The server stops.
     #[error("the server is shutting down")]
     ShuttingDown,

@@ -161,6 +161,21 @@ impl State {
         false
     }
 
+    /// How long a broadcast waits for its publisher's return from now on. One that waits already is not affected.
+    pub fn set_reconnect_timeout(&mut self, timeout: Duration) {
+        self.rules.reconnect_timeout = timeout;
+    }
+
+    /// It is over by its owner's word, whoever publishes; true when a broadcast ends by it.
+    pub fn end(&mut self) -> bool {
+        self.occupant = None;
+        let ends = matches!(self.phase, Phase::Live | Phase::Reconnecting { .. });
+        if ends {
+            self.phase = Phase::Ended;
+        }
+        ends
+    }
+
     /// A broadcast is on, or waited for, or may begin with the next media.
     #[must_use]
     pub fn has_broadcast(&self) -> bool {
@@ -229,6 +244,26 @@ mod tests {
         state.enter(A, at(70_000));
         assert_eq!(state.begin(A), Some(Start::New));
         assert_eq!(state.stream_state(), StreamState::Ended, "until its first part");
+    }
+
+    #[test]
+    fn what_its_owner_ends_is_over_for_whoever_publishes() {
+        let mut state = live();
+        assert!(state.end());
+        assert_eq!(state.stream_state(), StreamState::Ended);
+        assert_eq!(state.begin(A), None);
+        assert!(!state.has_broadcast());
+        assert!(!state.end(), "once");
+        assert!(!State::new(RULES).end(), "nothing was on");
+    }
+
+    #[test]
+    fn each_stream_has_its_own_time_out() {
+        let mut state = live();
+        state.set_reconnect_timeout(Duration::from_secs(3600));
+        state.leave(A, at(0));
+        assert!(!state.expire(at(3_599_999)));
+        assert!(state.expire(at(3_600_000)));
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl LiveStream {
             started_at_ms: shown.last.as_ref().map(|(_, started_at)| started_at.as_ms()),
             now_ms: self.clock.now().as_ms(),
             health: self.health.load().as_deref().filter(|_| state == StreamState::Live).cloned(),
+            viewers: None,
         }
     }
 

@@ -10,14 +10,13 @@
 //! | `chats` | the hosts' rules for their chats |
 //! | `authentication` | who a client is (NIP-42) |
 //! | `store` | events in SQL (NIP-09) |
-//! | `pace`, `limits` | how much anybody may ask for |
+//! | `limits` | how much anybody may ask for |
 
 mod authentication;
 mod chats;
 mod information;
 mod limits;
 mod message;
-mod pace;
 mod scope;
 mod session;
 mod shape;
@@ -25,7 +24,7 @@ mod store;
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -46,13 +45,13 @@ use self::{
     limits::{
         ADDRESS_BURST, ADDRESS_EVENTS_PER_S, BROADCAST_QUEUE, CLEANUP_INTERVAL, KEY_BURST, MAX_CLIENTS, MAX_PACES,
     },
-    pace::{Allowance, Paces},
     scope::References,
     store::{Outcome, Store},
 };
 use crate::{
     db::{Db, DbError},
     metrics::{Counter, Gauge, Page},
+    pace::{Allowance, Paces},
 };
 
 /// How the relay is run.
@@ -163,6 +162,7 @@ pub struct Relay {
     key_paces: Mutex<Paces<PublicKey>>,
     address_paces: Mutex<Paces<Address>>,
     slots: Arc<Semaphore>,
+    hosts: RwLock<BTreeSet<PublicKey>>,
     counters: Counters,
     stop: watch::Receiver<bool>,
 }
@@ -172,6 +172,7 @@ impl Relay {
     #[must_use]
     pub fn new(config: RelayConfig, db: Db, stop: watch::Receiver<bool>) -> Arc<Self> {
         Arc::new(Self {
+            hosts: RwLock::new(config.hosts.clone()),
             config,
             store: Store::new(db),
             chats: Chats::default(),
@@ -263,9 +264,14 @@ impl Relay {
         self.keep(event, &plain).await
     }
 
+    /// Somebody has a stream here from now on.
+    pub fn add_host(&self, pubkey: PublicKey) {
+        self.hosts.write().unwrap_or_else(PoisonError::into_inner).insert(pubkey);
+    }
+
     /// Whether somebody has a stream here.
     fn is_host(&self, pubkey: &PublicKey) -> bool {
-        self.config.hosts.contains(pubkey)
+        self.hosts.read().unwrap_or_else(PoisonError::into_inner).contains(pubkey)
     }
 
     fn pace(&self, event: &event::Event, references: &References, is_host: bool) -> Result<(), Rejected> {

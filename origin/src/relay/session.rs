@@ -15,8 +15,8 @@ use super::{
     authentication::Authentication,
     limits::{BROADCAST_QUEUE, MAX_MESSAGE_BYTES, MAX_SUBSCRIPTIONS, MESSAGE_BURST, MESSAGES_PER_S, PING_INTERVAL},
     message::{Request, Response, Unreadable},
-    pace::{Allowance, Pace},
 };
+use crate::pace::{Allowance, Pace};
 
 /// Events of a request that are remembered until they can no longer come as news, too.
 const MAX_JUST_SENT: usize = 64;

@@ -28,6 +28,7 @@ use super::{
     listener::{HEAD_TIMEOUT, MAX_HEAD_BYTES, MAX_HEADER_FIELDS, RESPONSE_LIMIT},
     path::LivePath,
     patience::Patience,
+    peer::Peer,
     service::{self, Service},
 };
 
@@ -53,7 +54,12 @@ pub(super) enum End {
 ///
 /// # Errors
 /// What the socket reports, and `TimedOut` for a reader who is too slow.
-pub(super) async fn serve(mut stream: TcpStream, service: &Service, patience: &mut Patience) -> io::Result<End> {
+pub(super) async fn serve(
+    mut stream: TcpStream,
+    peer: Peer,
+    service: &Service,
+    patience: &mut Patience,
+) -> io::Result<End> {
     let mut unread = Vec::with_capacity(HEAD_BYTES);
     let mut head = Vec::with_capacity(RESPONSE_HEAD_BYTES);
     loop {
@@ -72,7 +78,8 @@ pub(super) async fn serve(mut stream: TcpStream, service: &Service, patience: &m
                 write_head(&mut head, &answer, keep_alive);
                 (answer.content, keep_alive, length)
             }
-            Parsed::Other { request, keep_alive, length } => {
+            Parsed::Other { mut request, keep_alive, length } => {
+                request.extensions_mut().insert(peer);
                 let content = route(service, request, keep_alive, &mut head).await?;
                 (content, keep_alive, length)
             }

@@ -20,6 +20,7 @@ use super::{
     hot,
     http1::{self, End},
     patience::Patience,
+    peer::Peer,
     service::Service,
     stall::{Unstalled, WRITE_STALL_LIMIT},
     tls::{Certificate, TlsError, TlsFiles},
@@ -116,7 +117,7 @@ impl Server {
         let slots = Arc::new(Semaphore::new(self.max_connections));
         let tls = self.certificate.as_ref().map(Certificate::acceptor);
         let _renewal = self.certificate.map(|certificate| AbortOnDrop(tokio::spawn(certificate.renew())));
-        let connection = Connection { service, stop: stop.clone() };
+        let stopping = stop.clone();
         let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
         tokio::pin!(stopped);
         let mut sweeps = tokio::time::interval(hot::SWEEP_INTERVAL);
@@ -124,7 +125,7 @@ impl Server {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 _ = sweeps.tick() => {
-                    connection.service.hot_parts().sweep();
+                    service.hot_parts().sweep();
                     continue;
                 }
                 () = &mut stopped => break,
@@ -132,10 +133,12 @@ impl Server {
             match accepted {
                 Ok((stream, peer)) => match self.places.enter(peer.ip()).zip(slots.clone().try_acquire_owned().ok()) {
                     Some(slot) => {
-                        tokio::spawn(connection.clone().serve(stream, tls.clone(), slot));
+                        let (service, stop) = (service.clone(), stopping.clone());
+                        let connection = Connection { service, peer: Peer(peer.ip()), stop };
+                        tokio::spawn(connection.serve(stream, tls.clone(), slot));
                     }
                     None => {
-                        connection.service.counters().turned_away.increment();
+                        service.counters().turned_away.increment();
                         turn_away(&stream, peer);
                     }
                 },
@@ -184,6 +187,7 @@ fn turn_away(stream: &TcpStream, peer: SocketAddr) {
 #[derive(Debug, Clone)]
 struct Connection {
     service: Service,
+    peer: Peer,
     stop: watch::Receiver<bool>,
 }
 
@@ -211,7 +215,7 @@ impl Connection {
 
     async fn serve_plain(self, stream: TcpStream) {
         let mut patience = Patience::new(self.stop.clone());
-        match http1::serve(stream, &self.service, &mut patience).await {
+        match http1::serve(stream, self.peer, &self.service, &mut patience).await {
             Ok(End::Closed) => {}
             Ok(End::HandOver(stream, unread)) => {
                 // Boxed: rare, and large beside what every viewer's connection needs.
@@ -236,8 +240,9 @@ impl Connection {
             .max_concurrent_streams(MAX_HTTP2_STREAMS)
             .max_send_buf_size(MAX_HTTP2_SEND_BUFFER)
             .keep_alive_interval(HTTP2_PING_INTERVAL);
-        let service = service_fn(|request| {
+        let service = service_fn(|mut request| {
             let (service, stop) = (self.service.clone(), self.stop.clone());
+            request.extensions_mut().insert(self.peer);
             async move {
                 let mut patience = Patience::new(stop);
                 Ok::<_, std::convert::Infallible>(service.call(request, &mut patience).await)

@@ -14,6 +14,7 @@
 //! | `api` | `/api/v1/…`, `/healthz`, `/readyz`, `/metrics` |
 //! | `site` | `/`, `/s/{id}`, `/assets/…` |
 //! | `patience`, `stall` | time limits: of every wait, of viewers who stop reading |
+//! | `peer` | from which address a request comes |
 //! | `tls` | certificates and their renewal |
 //! | `counters` | what is counted for `/metrics` |
 //! | `date` | the `Date` header |
@@ -29,12 +30,13 @@ mod http1;
 mod listener;
 mod path;
 mod patience;
+mod peer;
 mod service;
 mod site;
 mod stall;
 mod tls;
 
-pub use api::{Probe, Rooms};
+pub use api::{IngestPorts, Probe, Rooms, SiteUrl};
 pub use listener::{HttpConfig, HttpError, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, Server};
 pub use service::Service;
 pub use tls::{TlsError, TlsFiles};

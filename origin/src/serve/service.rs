@@ -21,10 +21,12 @@ use super::{
 };
 use crate::live::Live;
 
-/// What a player on another site may ask with.
-const CORS_METHODS: &str = "GET, HEAD, OPTIONS";
+/// What a page on another site may ask with.
+const CORS_METHODS: &str = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE";
+/// How media can be asked for.
+const MEDIA_METHODS: &str = "GET, HEAD, OPTIONS";
 /// Request headers that need the browser's asking first.
-const CORS_HEADERS: &str = "Authorization, If-None-Match, If-Range, Range";
+const CORS_HEADERS: &str = "Authorization, Content-Type, If-None-Match, If-Range, Range";
 /// How long a browser need not ask again, seconds.
 const CORS_MAX_AGE: &str = "86400";
 
@@ -149,6 +151,6 @@ fn preflight() -> Response<Body> {
 fn not_allowed() -> Response<Body> {
     let answer = Answer::refusal(StatusCode::METHOD_NOT_ALLOWED, Cache::No, "streams are read with GET or HEAD");
     let mut response = answer.into_response();
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(CORS_METHODS));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(MEDIA_METHODS));
     response
 }

@@ -4,9 +4,13 @@
 
 mod api;
 mod client;
+mod escrow;
 mod hls;
 mod limits;
+mod owned;
+mod owner;
 mod relay;
 mod relay_client;
 mod stage;
 mod tls;
+mod watch;

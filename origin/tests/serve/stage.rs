@@ -11,11 +11,12 @@ use skylark_origin::{
     config::Config,
     db::{Db, NewKey},
     ingest::Protocol,
-    live::{Live, LiveConfig, Publisher},
+    live::{Live, LiveConfig, Publisher, Refusal},
     metrics::Page,
     relay::{Relay, RelayConfig},
-    serve::{HttpConfig, MAX_CONNECTIONS, Rooms, Server, Service, TlsFiles},
+    serve::{HttpConfig, IngestPorts, MAX_CONNECTIONS, Rooms, Server, Service, SiteUrl, TlsFiles},
     store::{Store, StoreConfig},
+    streams::{Streams, StreamsConfig},
 };
 use skylark_protocol::StreamId;
 use tempfile::TempDir;
@@ -38,6 +39,8 @@ pub(crate) struct Setting {
     pub(crate) reconnect_timeout: Duration,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) relay: RelayConfig,
+    pub(crate) streams: StreamsConfig,
+    pub(crate) public_url: Option<String>,
 }
 
 impl Default for Setting {
@@ -49,6 +52,8 @@ impl Default for Setting {
             reconnect_timeout: Duration::from_secs(30),
             tls: None,
             relay: Config::default().relay_config(),
+            streams: Config::default().streams_config(),
+            public_url: None,
         }
     }
 }
@@ -64,6 +69,8 @@ pub(crate) struct Stage {
     parts: u64,
     part_bytes: usize,
     stop: watch::Sender<bool>,
+    live: Arc<Live>,
+    pub(crate) db: Db,
     pub(crate) server: JoinHandle<()>,
     _data: TempDir,
 }
@@ -81,15 +88,7 @@ impl Stage {
         let config = LiveConfig { reconnect_timeout: setting.reconnect_timeout, ..LiveConfig::default() };
         let live = Live::new(config, Store::open(data.path(), StoreConfig::default()).unwrap(), db.clone());
         let publisher = live.admit(key.reveal(), Protocol::Rtmp, "127.0.0.1:1935".parse().unwrap()).await.unwrap();
-        publisher.begin().await.unwrap();
-        let init = Init {
-            data: INIT.into(),
-            codecs: "avc1.64001f,mp4a.40.2".into(),
-            resolution: Some((1280, 720)),
-            frame_rate_millis: Some(30_000),
-            bitrate_bps: Some(2_500_000),
-        };
-        publisher.push(Output::Init(RENDITION, init)).await.unwrap();
+        begin(&publisher).await;
 
         let (stop, stopping) = watch::channel(false);
         tokio::spawn(Arc::clone(&live).run(stopping.clone()));
@@ -98,10 +97,16 @@ impl Stage {
         let http = HttpConfig { addr, tls, max_connections, max_connections_per_address };
         let server = Server::bind(http).unwrap();
         let addr = server.local_addr();
-        let relay = Relay::new(setting.relay, db, stopping.clone());
+        let relay = Relay::new(setting.relay, db.clone(), stopping.clone());
+        let streams = Streams::open(setting.streams, db.clone(), Arc::clone(&live), Arc::clone(&relay)).await.unwrap();
+        tokio::spawn(Arc::clone(&streams).run(stopping.clone()));
         let rooms = Rooms {
             live: Arc::clone(&live),
             relay: Arc::clone(&relay),
+            streams,
+            site: SiteUrl::new(setting.public_url.as_deref(), false),
+            ingest: IngestPorts { rtmp: 1935, srt: 10080 },
+            stop: stopping.clone(),
             probes: Arc::new([("disk", Arc::new(|| Box::pin(async { Ok(()) })))]),
             metrics: Arc::new(move || {
                 let mut page = Page::default();
@@ -118,6 +123,8 @@ impl Stage {
             parts: 0,
             part_bytes: setting.part_bytes,
             stop,
+            live: Arc::clone(&live),
+            db,
             server,
             _data: data,
             id,
@@ -130,17 +137,7 @@ impl Stage {
 
     /// Publishes the next part of the current segment; returns its bytes, which no other part has.
     pub(crate) async fn part(&mut self) -> Bytes {
-        let mut data = format!("part {};", self.parts).into_bytes();
-        data.resize(self.part_bytes, b'.');
-        let data = Bytes::from(data);
-        let start = MediaTime::from_ms(i64::try_from(self.parts).unwrap() * PART_MS);
-        let part = Part {
-            data: data.clone(),
-            start,
-            duration: MediaTime::from_ms(PART_MS),
-            independent: true,
-            program_date_time: UnixTime::from_ms(1_700_000_000_000 + start.as_ms()),
-        };
+        let (part, data) = part(self.parts, self.part_bytes);
         self.parts += 1;
         self.push(Output::Part(RENDITION, part)).await;
         data
@@ -153,6 +150,14 @@ impl Stage {
 
     async fn push(&self, output: Output) {
         self.publisher.as_ref().expect("the publisher is still there").push(output).await.unwrap();
+    }
+
+    /// Publishes one part of another stream; it is live until the publisher is dropped.
+    pub(crate) async fn publish(&self, key: &str) -> Result<Publisher, Refusal> {
+        let publisher = self.live.admit(key, Protocol::Rtmp, "127.0.0.1:1936".parse().unwrap()).await?;
+        begin(&publisher).await;
+        publisher.push(Output::Part(RENDITION, part(0, self.part_bytes).0)).await.unwrap();
+        Ok(publisher)
     }
 
     /// The publisher leaves.
@@ -179,4 +184,32 @@ impl Stage {
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.connect().await.get(path, &[]).await
     }
+}
+
+async fn begin(publisher: &Publisher) {
+    publisher.begin().await.unwrap();
+    let init = Init {
+        data: INIT.into(),
+        codecs: "avc1.64001f,mp4a.40.2".into(),
+        resolution: Some((1280, 720)),
+        frame_rate_millis: Some(30_000),
+        bitrate_bps: Some(2_500_000),
+    };
+    publisher.push(Output::Init(RENDITION, init)).await.unwrap();
+}
+
+/// A part, and its bytes.
+fn part(number: u64, bytes: usize) -> (Part, Bytes) {
+    let mut data = format!("part {number};").into_bytes();
+    data.resize(bytes, b'.');
+    let data = Bytes::from(data);
+    let start = MediaTime::from_ms(i64::try_from(number).unwrap() * PART_MS);
+    let part = Part {
+        data: data.clone(),
+        start,
+        duration: MediaTime::from_ms(PART_MS),
+        independent: true,
+        program_date_time: UnixTime::from_ms(1_700_000_000_000 + start.as_ms()),
+    };
+    (part, data)
 }

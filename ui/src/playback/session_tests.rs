@@ -10,6 +10,7 @@ fn status(state: StreamState, broadcast: &str) -> Event {
         started_at_ms: Some(0),
         now_ms: 0,
         health: None,
+        viewers: None,
     }))
 }
 

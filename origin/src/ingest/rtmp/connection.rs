@@ -287,6 +287,7 @@ fn status(refusal: live::Refusal) -> Refusal {
         live::Refusal::InUse => Refusal::BadName,
         live::Refusal::UnknownKey
         | live::Refusal::Revoked
+        | live::Refusal::Over
         | live::Refusal::TooManyPublishers
         | live::Refusal::ShuttingDown
         | live::Refusal::Unavailable => Refusal::Denied,
@@ -295,7 +296,7 @@ fn status(refusal: live::Refusal) -> Refusal {
 
 fn status_of_error(error: &IngestError) -> Refusal {
     match error {
-        IngestError::Stopped(Stop::Revoked) => Refusal::Denied,
+        IngestError::Stopped(Stop::Revoked | Stop::Ended) => Refusal::Denied,
         IngestError::Stopped(Stop::Superseded) => Refusal::BadName,
         _ => Refusal::Failed,
     }

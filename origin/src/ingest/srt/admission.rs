@@ -67,7 +67,7 @@ async fn admit(
 
 fn refusal(refusal: Refusal) -> (Rejection, String) {
     let rejection = match refusal {
-        Refusal::UnknownKey | Refusal::Revoked => Rejection::Unauthorized,
+        Refusal::UnknownKey | Refusal::Revoked | Refusal::Over => Rejection::Unauthorized,
         Refusal::InUse => Rejection::Conflict,
         Refusal::TooManyPublishers => Rejection::Overload,
         Refusal::ShuttingDown => Rejection::Closing,

@@ -1,4 +1,20 @@
 //! `/api/v1/…`, `/healthz`, `/readyz`, `/metrics`: what programs ask.
+//!
+//! | module | what |
+//! |---|---|
+//! | `streams` | streams that belong to a Nostr key |
+//! | `watch` | where a stream stands, pushed |
+//! | `caller` | who calls (NIP-98), and how often |
+//! | `site_url` | under which address this server is known |
+//! | `failure` | errors |
+//! | `openapi` | the description of all this |
+
+mod caller;
+mod failure;
+mod openapi;
+mod site_url;
+mod streams;
+mod watch;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
@@ -10,14 +26,18 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::Serialize;
-use skylark_protocol::{LiveStreams, StreamId};
+use skylark_protocol::{LiveStreams, StreamId, StreamStatus};
+use tokio::sync::watch::Receiver;
 
+pub use site_url::SiteUrl;
+
+use self::{caller::Callers, failure::Failure, watch::Sessions};
 use super::{counters::Counters, site};
 use crate::{
     live::{Live, LiveStream},
     metrics::Page,
     relay::Relay,
+    streams::Streams,
 };
 
 /// Largest body of a request to the API, bytes.
@@ -26,6 +46,15 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 /// A question that `/readyz` asks before it says yes: `Err` says in a few words what is wrong.
 pub type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
+/// The ports that publishers are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IngestPorts {
+    /// RTMP.
+    pub rtmp: u16,
+    /// SRT.
+    pub srt: u16,
+}
+
 /// What the handlers read.
 #[derive(Clone)]
 pub struct Rooms {
@@ -33,6 +62,14 @@ pub struct Rooms {
     pub live: Arc<Live>,
     /// The relay.
     pub relay: Arc<Relay>,
+    /// Streams that belong to a Nostr key.
+    pub streams: Arc<Streams>,
+    /// Under which address this server is known.
+    pub site: SiteUrl,
+    /// Where publishers are taken.
+    pub ingest: IngestPorts,
+    /// Becomes true when the server stops.
+    pub stop: Receiver<bool>,
     /// What has to be in order for `/readyz`, each with its name.
     pub probes: Arc<[(&'static str, Probe)]>,
     /// What `/metrics` begins with: the counts of the other rooms.
@@ -50,6 +87,8 @@ impl fmt::Debug for Rooms {
 struct Shared {
     rooms: Rooms,
     counters: Arc<Counters>,
+    callers: Arc<Callers>,
+    sessions: Sessions,
 }
 
 impl FromRef<Shared> for Rooms {
@@ -61,13 +100,16 @@ impl FromRef<Shared> for Rooms {
 /// Everything but media.
 pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
     let api = Router::new()
+        .nest("/streams", streams::routes())
+        .route("/openapi.json", get(openapi::document))
         .route("/streams/live", get(live_streams))
+        .route("/streams/{id}/ws", get(watch::watch))
         .route("/streams/{id}/status", get(status))
         .route("/streams/{id}/health", get(health))
         .method_not_allowed_fallback(|| async {
-            Failure(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "use GET")
+            Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this address does not take this method")
         })
-        .fallback(|| async { Failure(StatusCode::NOT_FOUND, "not-found", "there is nothing at this address") })
+        .fallback(|| async { Failure::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this address") })
         .layer(map_response(open_to_all_sites));
     Router::new()
         .nest("/api/v1", api)
@@ -79,64 +121,50 @@ pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
         .route("/assets/{*path}", get(site::asset))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found\n") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(Shared { rooms, counters })
+        .with_state(Shared { rooms, counters, callers: Arc::default(), sessions: Sessions::default() })
 }
 
-/// An error of the API: its status, a stable code, a sentence.
-#[derive(Debug)]
-struct Failure(StatusCode, &'static str, &'static str);
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body {
-            error: Inner,
-        }
-        #[derive(Serialize)]
-        struct Inner {
-            code: &'static str,
-            message: &'static str,
-        }
-        let Self(status, code, message) = self;
-        let mut response = (status, Json(Body { error: Inner { code, message } })).into_response();
-        if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
-    }
-}
-
-const NO_SUCH_STREAM: Failure = Failure(StatusCode::NOT_FOUND, "no-such-stream", "no stream has this id");
-
-async fn live_streams(State(rooms): State<Rooms>) -> Json<LiveStreams> {
-    let mut streams: Vec<_> = rooms.live.list().iter().map(|stream| stream.status()).collect();
+/// `GET /api/v1/streams/live`: whoever is live, but for previews.
+async fn live_streams(State(rooms): State<Rooms>) -> Result<Json<LiveStreams>, Failure> {
+    let live = rooms.live.list();
+    let ids: Vec<_> = live.iter().map(|stream| stream.id().clone()).collect();
+    let previews = rooms.streams.previews(&ids).await?;
+    let shown = live.iter().filter(|stream| !previews.contains(stream.id()));
+    let mut streams: Vec<_> = shown.map(|stream| with_viewers(&rooms, stream.status())).collect();
     streams.sort_by_key(|status| std::cmp::Reverse(status.started_at_ms));
-    Json(LiveStreams { streams })
+    Ok(Json(LiveStreams { streams }))
 }
 
-async fn status(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<Response, Failure> {
-    let stream = find(&rooms, &id)?;
-    Ok(Json(stream.status()).into_response())
+async fn status(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<Json<StreamStatus>, Failure> {
+    Ok(Json(with_viewers(&rooms, find(&rooms, &id)?.status())))
+}
+
+fn with_viewers(rooms: &Rooms, status: StreamStatus) -> StreamStatus {
+    let viewers = rooms.streams.audience().viewers(&status.id).map_or(0, |viewers| viewers.now);
+    StreamStatus { viewers: Some(viewers), ..status }
 }
 
 async fn health(State(rooms): State<Rooms>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {
+    const CHALLENGE: &str = "Bearer";
     let key = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(CHALLENGE))
         .map(|(_, key)| key.trim())
-        .ok_or(Failure(StatusCode::UNAUTHORIZED, "key-needed", "send the stream key: Authorization: Bearer <key>"))?;
-    let id: StreamId = id.parse().map_err(|_| NO_SUCH_STREAM)?;
+        .ok_or_else(|| {
+            Failure::unauthorized(CHALLENGE, "key-needed", "send the stream key: Authorization: Bearer <key>")
+        })?;
+    let id: StreamId = id.parse().map_err(|_| Failure::no_such_stream())?;
     if !rooms.live.owns(&id, key).await {
-        return Err(Failure(StatusCode::UNAUTHORIZED, "wrong-key", "this key does not belong to this stream"));
+        return Err(Failure::unauthorized(CHALLENGE, "wrong-key", "this key does not belong to this stream"));
     }
     let stream = find(&rooms, id.as_str())?;
     Ok(Json(rooms.live.health_report(&stream).await).into_response())
 }
 
 fn find(rooms: &Rooms, id: &str) -> Result<Arc<LiveStream>, Failure> {
-    id.parse().ok().and_then(|id| rooms.live.get(&id)).ok_or(NO_SUCH_STREAM)
+    id.parse().ok().and_then(|id| rooms.live.get(&id)).ok_or_else(Failure::no_such_stream)
 }
 
 async fn readyz(State(rooms): State<Rooms>) -> Response {
@@ -169,7 +197,7 @@ fn plain(status: StatusCode, text: impl IntoResponse) -> Response {
 async fn open_to_all_sites(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

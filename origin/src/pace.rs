@@ -8,35 +8,35 @@ use std::{
 
 /// A bucket that fills with time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// When it will be full again.
     full_at: Instant,
 }
 
 /// What a pace allows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     /// So many at once.
-    pub(super) burst: u32,
+    pub(crate) burst: u32,
     /// One more after so long.
-    pub(super) interval: Duration,
+    pub(crate) interval: Duration,
 }
 
 impl Allowance {
     /// So many at once, and then so many in a time.
-    pub(super) fn new(burst: u32, count: u32, time: Duration) -> Self {
+    pub(crate) fn new(burst: u32, count: u32, time: Duration) -> Self {
         Self { burst, interval: time / count.max(1) }
     }
 }
 
 impl Pace {
     /// A full one.
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { full_at: now }
     }
 
     /// Takes one, or says how long there will be none.
-    pub(super) fn take(&mut self, allowance: Allowance, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, allowance: Allowance, now: Instant) -> Result<(), Duration> {
         let full_at = self.full_at.max(now) + allowance.interval;
         let most = allowance.interval * allowance.burst;
         match full_at.saturating_duration_since(now).checked_sub(most) {
@@ -55,20 +55,20 @@ impl Pace {
 
 /// The paces of many; those that are full need not be remembered.
 #[derive(Debug)]
-pub(super) struct Paces<K> {
+pub(crate) struct Paces<K> {
     paces: HashMap<K, Pace>,
     max: usize,
 }
 
 impl<K: Eq + Hash> Paces<K> {
     /// Remembers at most `max`.
-    pub(super) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize) -> Self {
         Self { paces: HashMap::new(), max }
     }
 
     /// Takes one for `key`, or says how long there will be none. When there is no room to remember more, all are asked
     /// to wait.
-    pub(super) fn take(&mut self, key: K, allowance: Allowance, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, key: K, allowance: Allowance, now: Instant) -> Result<(), Duration> {
         if self.paces.len() >= self.max && !self.paces.contains_key(&key) {
             self.paces.retain(|_, pace| !pace.is_full(now));
             if self.paces.len() >= self.max {

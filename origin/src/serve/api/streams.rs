@@ -1,0 +1,240 @@
+//! Streams that belong to a Nostr key: thin handlers over [`crate::streams`].
+
+use axum::{
+    Json,
+    extract::{DefaultBodyLimit, Path, Query, State, rejection::QueryRejection},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use serde::Deserialize;
+use skylark_protocol::{
+    StreamId,
+    api::{
+        Analytics, AnalyticsPoint, ChangeStream, CreatedStream, FieldError, LeaveEnding, Phase, RotateKey, RotatedKey,
+        Stream, StreamAccess, StreamDetails, StreamPage, Viewers,
+    },
+    event::PublicKey,
+    nip19::Entity,
+};
+
+use super::{Rooms, Shared, caller::Signed, failure::Failure, site_url};
+use crate::{
+    db::{Listing, now_ms},
+    secret::StreamKey,
+    streams::{escrow, thumbnail},
+};
+
+/// Streams in one answer, if nothing else is asked for.
+const DEFAULT_PAGE: u32 = 20;
+/// Most streams in one answer.
+const MAX_PAGE: u32 = 100;
+/// Longest word that is searched for, characters.
+const MAX_FILTER_CHARS: usize = 100;
+/// Most measurements in one answer.
+const MAX_SAMPLES: u32 = 10_000;
+/// Pictures are named by their content.
+const THUMBNAIL_CACHE: &str = "public, max-age=31536000, immutable";
+
+type Answer<T> = Result<Json<T>, Failure>;
+
+/// Below `/api/v1/streams`.
+pub(super) fn routes() -> axum::Router<Shared> {
+    let thumbnail = put(set_thumbnail).layer(DefaultBodyLimit::max(thumbnail::MAX_BYTES)).get(get_thumbnail);
+    let ending = put(leave_ending).layer(DefaultBodyLimit::max(escrow::MAX_EVENT_BYTES));
+    axum::Router::new()
+        .route("/", get(list))
+        .route("/create", post(create))
+        .route("/user/{pubkey}", get(list_of_user))
+        .route("/{id}", get(describe).patch(change).delete(delete))
+        .route("/{id}/start", post(start))
+        .route("/{id}/stop", post(stop))
+        .route("/{id}/key", post(rotate_key))
+        .route("/{id}/ending", ending)
+        .route("/{id}/thumbnail", thumbnail)
+        .route("/{id}/viewers", get(viewers))
+        .route("/{id}/analytics", get(analytics))
+}
+
+async fn create(State(rooms): State<Rooms>, signed: Signed) -> Result<Response, Failure> {
+    let details: StreamDetails = signed.json()?;
+    let (stream, key) = rooms.streams.create(&signed.who, details).await?;
+    let stream = rooms.streams.describe(stream);
+    let access = access(&rooms, &signed.site, &stream.id, &key);
+    Ok((StatusCode::CREATED, Json(CreatedStream { stream, access })).into_response())
+}
+
+async fn describe(State(rooms): State<Rooms>, Path(id): Path<String>) -> Answer<Stream> {
+    let stream = rooms.streams.get(&stream_id(&id)?).await?;
+    Ok(Json(rooms.streams.describe(stream)))
+}
+
+async fn change(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Stream> {
+    let change: ChangeStream = signed.json()?;
+    let stream = rooms.streams.change(&signed.who, &stream_id(&id)?, change).await?;
+    Ok(Json(rooms.streams.describe(stream)))
+}
+
+async fn delete(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Result<StatusCode, Failure> {
+    rooms.streams.delete(&signed.who, &stream_id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn start(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Stream> {
+    let stream = rooms.streams.start(&signed.who, &stream_id(&id)?).await?;
+    Ok(Json(rooms.streams.describe(stream)))
+}
+
+async fn stop(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Stream> {
+    let stream = rooms.streams.stop(&signed.who, &stream_id(&id)?).await?;
+    Ok(Json(rooms.streams.describe(stream)))
+}
+
+async fn rotate_key(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<RotatedKey> {
+    let (id, rotate) = (stream_id(&id)?, signed.json_or_default::<RotateKey>()?);
+    if let Some(from) = rotate.from {
+        rooms.streams.take_key(&signed.who, &from, &id).await?;
+        return Ok(Json(RotatedKey { access: None }));
+    }
+    let key = rooms.streams.rotate_key(&signed.who, &id).await?;
+    Ok(Json(RotatedKey { access: Some(access(&rooms, &signed.site, &id, &key)) }))
+}
+
+async fn leave_ending(
+    State(rooms): State<Rooms>,
+    Path(id): Path<String>,
+    signed: Signed,
+) -> Result<StatusCode, Failure> {
+    let LeaveEnding { event } = signed.json()?;
+    let now_s = u64::try_from(now_ms() / 1000).unwrap_or_default();
+    rooms.streams.leave_ending(&signed.who, &stream_id(&id)?, &event, now_s).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn set_thumbnail(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Stream> {
+    let (id, who) = (stream_id(&id)?, signed.who);
+    rooms.streams.set_thumbnail(&who, &id, signed.into_body().to_vec()).await?;
+    Ok(Json(rooms.streams.describe(rooms.streams.get(&id).await?)))
+}
+
+async fn get_thumbnail(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<Response, Failure> {
+    let picture = rooms.streams.thumbnail(&stream_id(&id)?).await?;
+    let mut response = picture.bytes.into_response();
+    let media_type = HeaderValue::from_str(&picture.media_type).unwrap_or(HeaderValue::from_static("image/jpeg"));
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    for (name, value) in [
+        (header::CACHE_CONTROL, THUMBNAIL_CACHE),
+        // Whatever else the file may be, it is looked at as a picture only.
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+async fn viewers(State(rooms): State<Rooms>, Path(id): Path<String>) -> Answer<Viewers> {
+    let stream = rooms.streams.get(&stream_id(&id)?).await?;
+    Ok(Json(rooms.streams.viewers(&stream)))
+}
+
+async fn analytics(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Analytics> {
+    let (stream, samples) = rooms.streams.analytics(&signed.who, &stream_id(&id)?, MAX_SAMPLES).await?;
+    let points = samples.into_iter().map(|sample| AnalyticsPoint {
+        at_ms: sample.at_ms,
+        viewers: sample.viewers,
+        bitrate_bps: sample.bitrate_bps,
+    });
+    Ok(Json(Analytics { viewers: rooms.streams.viewers(&stream), points: points.collect() }))
+}
+
+/// What a list can be narrowed down to.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    phase: Option<Phase>,
+    category: Option<String>,
+    tag: Option<String>,
+    title: Option<String>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+impl Wanted {
+    fn listing(self, owner: Option<PublicKey>) -> Result<Listing, Failure> {
+        let mut wrong = Vec::new();
+        for (field, text) in [("category", &self.category), ("tag", &self.tag), ("title", &self.title)] {
+            if text.as_ref().is_some_and(|text| text.chars().count() > MAX_FILTER_CHARS) {
+                wrong.push(FieldError::new(field, format!("has more than {MAX_FILTER_CHARS} characters")));
+            }
+        }
+        let limit = self.limit.unwrap_or(DEFAULT_PAGE);
+        if !(1..=MAX_PAGE).contains(&limit) {
+            wrong.push(FieldError::new("limit", format!("is not 1 to {MAX_PAGE}")));
+        }
+        let after = self.after.as_deref().map(cursor);
+        if after == Some(None) {
+            wrong.push(FieldError::new("after", "is not what an answer had as next"));
+        }
+        if !wrong.is_empty() {
+            return Err(Failure::fields(wrong));
+        }
+        let Self { phase, category, tag, title, .. } = self;
+        Ok(Listing { owner, phase, category, tag, title, after: after.flatten(), limit })
+    }
+}
+
+async fn list(State(rooms): State<Rooms>, wanted: Result<Query<Wanted>, QueryRejection>) -> Answer<StreamPage> {
+    page(&rooms, wanted, None).await
+}
+
+async fn list_of_user(
+    State(rooms): State<Rooms>,
+    Path(user): Path<String>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Answer<StreamPage> {
+    let owner = match user.parse() {
+        Ok(Entity::Profile(pubkey, _)) => Some(pubkey),
+        _ => user.parse().ok(),
+    };
+    match owner {
+        Some(owner) => page(&rooms, wanted, Some(owner)).await,
+        None => {
+            Err(Failure::fields(vec![FieldError::new("pubkey", "is no public key: npub1…, or 64 hexadecimal digits")]))
+        }
+    }
+}
+
+async fn page(
+    rooms: &Rooms,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+    owner: Option<PublicKey>,
+) -> Answer<StreamPage> {
+    let Query(wanted) = wanted.map_err(|error| Failure::bad_request("unreadable", error.body_text()))?;
+    let listing = wanted.listing(owner)?;
+    let streams = rooms.streams.list(&listing).await?;
+    let is_full = streams.len() >= listing.limit as usize;
+    let next = streams.last().filter(|_| is_full).map(|last| format!("{}-{}", last.created_at_ms, last.id));
+    Ok(Json(StreamPage { streams, next }))
+}
+
+fn cursor(text: &str) -> Option<(i64, StreamId)> {
+    let (at_ms, id) = text.split_once('-')?;
+    Some((at_ms.parse().ok()?, id.parse().ok()?))
+}
+
+fn stream_id(text: &str) -> Result<StreamId, Failure> {
+    text.parse().map_err(|_| Failure::no_such_stream())
+}
+
+/// Where and how to publish to a stream.
+fn access(rooms: &Rooms, site: &str, id: &StreamId, key: &StreamKey) -> StreamAccess {
+    let (host, key) = (site_url::host(site), key.reveal());
+    let (rtmp, srt) = (rooms.ingest.rtmp, rooms.ingest.srt);
+    StreamAccess {
+        key: key.to_owned(),
+        rtmp_url: format!("rtmp://{host}:{rtmp}/live"),
+        srt_url: format!("srt://{host}:{srt}?streamid=#!::r=live/{key},m=publish"),
+        playlist_url: format!("{site}/live/{id}/index.m3u8"),
+        page_url: format!("{site}/s/{id}"),
+    }
+}
