@@ -120,6 +120,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
         streams: Arc::clone(&streams),
         site: SiteUrl::new(config.http.public_url.as_deref(), config.http.tls_cert.is_some()),
         ingest: IngestPorts { rtmp: addrs.1.port(), srt: addrs.2.port() },
+        requests_per_minute: config.api.requests_per_minute,
         stop: stop_http.subscribe(),
         probes: probes(&db, &ingest_stop),
         metrics: page(&live, &store, &relay, rtmp.counters(), srt.counters()),

@@ -50,6 +50,7 @@ impl Config {
         within("relay.events_per_minute", relay.events_per_minute, 1..=1_000_000)?;
         within("relay.max_events", relay.max_events, 1000..=1_000_000_000)?;
         within("api.max_streams_per_key", api.max_streams_per_key, 1..=100_000)?;
+        within("api.requests_per_minute", api.requests_per_minute, 10..=1_000_000)?;
         within("api.ended_retention_h", api.ended_retention_h, 1..=87_600)?;
         within("api.metrics_retention_d", api.metrics_retention_d, 1..=3650)?;
         let named = |name, keys: &[String]| match keys.iter().find(|key| super::public_key(key).is_none()) {

@@ -163,6 +163,8 @@ pub struct Api {
     pub allow: Vec<String>,
     /// Streams of one key that have not ended.
     pub max_streams_per_key: u32,
+    /// Signed requests that one key may send in a minute.
+    pub requests_per_minute: u32,
     /// How long a stream that has ended is kept, hours.
     pub ended_retention_h: u64,
     /// How long what is measured of streams is kept, days.
@@ -273,7 +275,14 @@ impl Default for Limits {
 
 impl Default for Api {
     fn default() -> Self {
-        Self { owner: None, allow: Vec::new(), max_streams_per_key: 20, ended_retention_h: 24, metrics_retention_d: 30 }
+        Self {
+            owner: None,
+            allow: Vec::new(),
+            max_streams_per_key: 20,
+            requests_per_minute: 120,
+            ended_retention_h: 24,
+            metrics_retention_d: 30,
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "all of this is test code: what fails should end the test")]
 
 mod api;
+mod api_attacks;
 mod client;
 mod escrow;
 mod hls;
 mod limits;
+mod openapi;
 mod owned;
 mod owner;
 mod relay;

@@ -41,6 +41,7 @@ pub(crate) struct Setting {
     pub(crate) relay: RelayConfig,
     pub(crate) streams: StreamsConfig,
     pub(crate) public_url: Option<String>,
+    pub(crate) requests_per_minute: u32,
 }
 
 impl Default for Setting {
@@ -54,6 +55,7 @@ impl Default for Setting {
             relay: Config::default().relay_config(),
             streams: Config::default().streams_config(),
             public_url: None,
+            requests_per_minute: 1_000_000,
         }
     }
 }
@@ -106,6 +108,7 @@ impl Stage {
             streams,
             site: SiteUrl::new(setting.public_url.as_deref(), false),
             ingest: IngestPorts { rtmp: 1935, srt: 10080 },
+            requests_per_minute: setting.requests_per_minute,
             stop: stopping.clone(),
             probes: Arc::new([("disk", Arc::new(|| Box::pin(async { Ok(()) })))]),
             metrics: Arc::new(move || {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
+    hash::Hash,
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -27,10 +28,10 @@ use crate::{
     serve::peer::Peer,
 };
 
-/// Signed requests that one address may send at once, and then in a minute.
-const ADDRESS_ALLOWANCE: (u32, u32) = (60, 240);
-/// Signed requests that one key may send at once, and then in a minute.
-const KEY_ALLOWANCE: (u32, u32) = (30, 120);
+/// Of what one key may send in a minute, so much at once: one in so many.
+const BURST_SHARE: u32 = 4;
+/// One address may send as much as so many keys: people share addresses.
+const KEYS_PER_ADDRESS: u32 = 4;
 /// Addresses, and keys, whose pace is remembered.
 const MAX_PACES: usize = 10_000;
 /// Signed events that are remembered: more than the paces let through in the time that one is good for would take
@@ -59,6 +60,9 @@ impl Signed {
                 "json-needed",
                 "the body has to be JSON: Content-Type: application/json",
             ));
+        }
+        if self.body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Failure::bad_request("unreadable", "the body has to be a JSON object"));
         }
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -136,22 +140,22 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// What is remembered of those who call.
 #[derive(Debug)]
 pub(super) struct Callers {
+    per_minute: u32,
     addresses: Mutex<Paces<IpAddr>>,
     keys: Mutex<Paces<PublicKey>>,
     used: Mutex<Used>,
 }
 
-impl Default for Callers {
-    fn default() -> Self {
-        let used = Mutex::default();
-        Self { addresses: Mutex::new(Paces::new(MAX_PACES)), keys: Mutex::new(Paces::new(MAX_PACES)), used }
-    }
-}
-
 impl Callers {
+    /// Each key may send so many signed requests in a minute.
+    pub(super) fn new(per_minute: u32) -> Self {
+        let (addresses, keys) = (Mutex::new(Paces::new(MAX_PACES)), Mutex::new(Paces::new(MAX_PACES)));
+        Self { per_minute, addresses, keys, used: Mutex::default() }
+    }
+
     fn pace_address(&self, parts: &Parts) -> Result<(), Failure> {
         let Some(address) = Peer::of(parts) else { return Ok(()) };
-        take(&mut lock(&self.addresses), address, ADDRESS_ALLOWANCE)
+        take(&mut lock(&self.addresses), address, self.per_minute.saturating_mul(KEYS_PER_ADDRESS))
     }
 
     /// Checks what costs most last, and takes the event once.
@@ -163,7 +167,7 @@ impl Callers {
         if !nostr::Event::from_json(&json).is_ok_and(|event| event.verify().is_ok()) {
             return Err(unsigned("the signature is not the author's".into()));
         }
-        take(&mut lock(&self.keys), event.pubkey, KEY_ALLOWANCE)?;
+        take(&mut lock(&self.keys), event.pubkey, self.per_minute)?;
         match lock(&self.used).add(event.id, now_s) {
             Outcome::Fresh => Ok(()),
             Outcome::Used => Err(unsigned("this event was used already: sign another".into())),
@@ -172,8 +176,8 @@ impl Callers {
     }
 }
 
-fn take<K: Eq + std::hash::Hash>(paces: &mut Paces<K>, key: K, (burst, per_minute): (u32, u32)) -> Result<(), Failure> {
-    let allowance = Allowance::new(burst, per_minute, Duration::from_secs(60));
+fn take<K: Eq + Hash>(paces: &mut Paces<K>, key: K, per_minute: u32) -> Result<(), Failure> {
+    let allowance = Allowance::new((per_minute / BURST_SHARE).max(1), per_minute, Duration::from_secs(60));
     paces.take(key, allowance, Instant::now()).map_err(Failure::too_fast)
 }
 

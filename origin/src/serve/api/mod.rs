@@ -68,6 +68,8 @@ pub struct Rooms {
     pub site: SiteUrl,
     /// Where publishers are taken.
     pub ingest: IngestPorts,
+    /// Signed requests that one key may send in a minute.
+    pub requests_per_minute: u32,
     /// Becomes true when the server stops.
     pub stop: Receiver<bool>,
     /// What has to be in order for `/readyz`, each with its name.
@@ -121,7 +123,12 @@ pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
         .route("/assets/{*path}", get(site::asset))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found\n") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(Shared { rooms, counters, callers: Arc::default(), sessions: Sessions::default() })
+        .with_state(Shared {
+            callers: Arc::new(Callers::new(rooms.requests_per_minute)),
+            rooms,
+            counters,
+            sessions: Sessions::default(),
+        })
 }
 
 /// `GET /api/v1/streams/live`: whoever is live, but for previews.
