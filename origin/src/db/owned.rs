@@ -13,6 +13,9 @@ use crate::secret::StreamKey;
 /// Name in `settings` of whom the server belongs to.
 const OWNER: &str = "owner";
 
+/// For each stream that an owner may have open, so many may be kept, with those that have ended.
+const KEPT_PER_OPEN: u32 = 5;
+
 /// A stream as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedStream {
@@ -97,7 +100,8 @@ impl Db {
         Ok(())
     }
 
-    /// Makes a stream and its key, unless its owner has `max` that have not ended. The answer is the only time the key
+    /// Makes a stream and its key, unless its owner has `max` that have not ended, or many times as many
+    /// that have. The answer is the only time the key
     /// exists in clear.
     ///
     /// # Errors
@@ -110,11 +114,11 @@ impl Db {
     ) -> Result<Option<(StreamId, StreamKey)>, DbError> {
         let (id, key, at) = (random_stream_id()?, StreamKey::generate()?, now_ms());
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let count = sqlx::query("SELECT count(*) FROM owned_streams WHERE owner = ? AND ended_at_ms IS NULL")
-            .bind(owner.to_string())
-            .fetch_one(&mut *transaction)
-            .await?;
-        if count.try_get::<i64, _>(0)? >= i64::from(max) {
+        let counts =
+            "SELECT count(*) AS kept, count(*) - count(ended_at_ms) AS open FROM owned_streams WHERE owner = ?";
+        let counts = sqlx::query(counts).bind(owner.to_string()).fetch_one(&mut *transaction).await?;
+        let (kept, open): (i64, i64) = (counts.try_get("kept")?, counts.try_get("open")?);
+        if open >= i64::from(max) || kept >= i64::from(max.saturating_mul(KEPT_PER_OPEN)) {
             return Ok(None);
         }
         sqlx::query("INSERT INTO streams (id, created_at_ms) VALUES (?, ?)")

@@ -16,6 +16,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use skylark_protocol::{
     StreamId,
+    address::Address,
     api::{ChangeStream, FieldError, Phase, Stream, StreamDetails, Viewers},
     event::PublicKey,
 };
@@ -29,6 +30,9 @@ use crate::{
     relay::Relay,
     secret::StreamKey,
 };
+
+/// Names the live event that something belongs to.
+const LIVE_EVENT_TAG: nostr::SingleLetterTag = nostr::SingleLetterTag::lowercase(nostr::Alphabet::A);
 
 /// How streams of Nostr keys are run.
 #[derive(Debug, Clone)]
@@ -70,7 +74,7 @@ pub enum Refused {
     #[error("this key may not create streams here: ask whoever runs the server")]
     NotAllowed,
     /// It has as many as it may have.
-    #[error("you have {0} streams that have not ended: end or delete one")]
+    #[error("you may have {0} streams that have not ended, and keep five times as many: end or delete one")]
     TooMany(u32),
     /// It is over, for good.
     #[error("this stream is over: create another")]
@@ -279,6 +283,22 @@ impl Streams {
         Ok(self.db.list_owned(listing).await?.into_iter().map(|stream| self.describe(stream)).collect())
     }
 
+    /// Events of these kinds that belong to the stream's live event, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events(
+        &self,
+        stream: &OwnedStream,
+        kinds: &[u16],
+        limit: usize,
+    ) -> Result<Vec<nostr::Event>, Refused> {
+        let address = Address::live_event(stream.owner, stream.id.as_str()).to_string();
+        let kinds = kinds.iter().copied().map(nostr::Kind::from);
+        let filter = nostr::Filter::new().kinds(kinds).custom_tag(LIVE_EVENT_TAG, address).limit(limit);
+        Ok(self.relay.query(&[filter]).await?)
+    }
+
     /// What was measured of a stream, the newest `limit`, oldest first.
     ///
     /// # Errors
@@ -338,3 +358,6 @@ impl Streams {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

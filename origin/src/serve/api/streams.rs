@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{DefaultBodyLimit, Path, Query, State, rejection::QueryRejection},
     http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post, put},
 };
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use skylark_protocol::{
         Analytics, AnalyticsPoint, ChangeStream, CreatedStream, FieldError, LeaveEnding, Phase, RotateKey, RotatedKey,
         Stream, StreamAccess, StreamDetails, StreamPage, Viewers,
     },
-    event::PublicKey,
+    event::{PublicKey, kind},
     nip19::Entity,
 };
 
@@ -31,6 +31,8 @@ const DEFAULT_PAGE: u32 = 20;
 const MAX_PAGE: u32 = 100;
 /// Longest word that is searched for, characters.
 const MAX_FILTER_CHARS: usize = 100;
+/// Chat messages, or reactions, in one answer.
+const MAX_EVENTS: usize = 100;
 /// Most measurements in one answer.
 const MAX_SAMPLES: u32 = 10_000;
 /// Pictures are named by their content.
@@ -52,6 +54,9 @@ pub(super) fn routes() -> axum::Router<Shared> {
         .route("/{id}/key", post(rotate_key))
         .route("/{id}/ending", ending)
         .route("/{id}/thumbnail", thumbnail)
+        .route("/{id}/hls", get(playlist))
+        .route("/{id}/chat", get(chat))
+        .route("/{id}/reactions", get(reactions))
         .route("/{id}/viewers", get(viewers))
         .route("/{id}/analytics", get(analytics))
 }
@@ -130,6 +135,29 @@ async fn get_thumbnail(State(rooms): State<Rooms>, Path(id): Path<String>) -> Re
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     Ok(response)
+}
+
+/// Players that know only this API find the playlist here.
+async fn playlist(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<Redirect, Failure> {
+    let status = super::find(&rooms, &id)?.status();
+    status
+        .playlist
+        .map(|path| Redirect::temporary(&path))
+        .ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, "nothing-to-play", "there is nothing to play at the moment"))
+}
+
+async fn chat(State(rooms): State<Rooms>, Path(id): Path<String>) -> Answer<Vec<nostr::Event>> {
+    events(&rooms, &id, &[kind::CHAT]).await
+}
+
+async fn reactions(State(rooms): State<Rooms>, Path(id): Path<String>) -> Answer<Vec<nostr::Event>> {
+    events(&rooms, &id, &[kind::REACTION]).await
+}
+
+/// To write, and to hear what is new, there is the relay.
+async fn events(rooms: &Rooms, id: &str, kinds: &[u16]) -> Answer<Vec<nostr::Event>> {
+    let stream = rooms.streams.get(&stream_id(id)?).await?;
+    Ok(Json(rooms.streams.events(&stream, kinds, MAX_EVENTS).await?))
 }
 
 async fn viewers(State(rooms): State<Rooms>, Path(id): Path<String>) -> Answer<Viewers> {

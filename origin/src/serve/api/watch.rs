@@ -41,6 +41,8 @@ const MAX_VIEWER_CHARS: usize = 64;
 const MAX_MESSAGE_BYTES: usize = 1024;
 /// How often it is looked whether there is something to say.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// What only changes in a publisher's health is said so seldom.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
 /// A viewer is asked for a sign of life at this distance.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// A viewer who gives no sign of life for so long is gone.
@@ -100,6 +102,12 @@ pub(super) async fn watch(
     Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(|socket| session.run(socket, stop)))
 }
 
+/// What a viewer was told last.
+struct Said {
+    at: Instant,
+    status: StreamStatus,
+}
+
 struct Session {
     rooms: Rooms,
     stream: Arc<LiveStream>,
@@ -144,13 +152,18 @@ impl Session {
     }
 
     /// Where the stream stands, if that is not what was `said` last.
-    fn news(&self, said: &mut Option<StreamStatus>) -> Option<Utf8Bytes> {
+    fn news(&self, said: &mut Option<Said>) -> Option<Utf8Bytes> {
         let status = super::with_viewers(&self.rooms, self.stream.status());
-        let timeless = StreamStatus { now_ms: 0, ..status.clone() };
-        if said.as_ref() == Some(&timeless) {
+        let is_news = said.as_ref().is_none_or(|said| {
+            let same = |status: &StreamStatus| StreamStatus { now_ms: 0, health: None, ..status.clone() };
+            let is_due = said.at.elapsed() >= HEALTH_INTERVAL;
+            same(&said.status) != same(&status) || (is_due && said.status.health != status.health)
+        });
+        if !is_news {
             return None;
         }
-        *said = Some(timeless);
-        serde_json::to_string(&status).ok().map(Into::into)
+        let text = serde_json::to_string(&status).ok()?;
+        *said = Some(Said { at: Instant::now(), status });
+        Some(text.into())
     }
 }
