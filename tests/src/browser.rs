@@ -179,6 +179,23 @@ impl Browser {
         element.click().await.with_context(|| format!("cannot click on {css}"))
     }
 
+    /// Types into the first element of a CSS selector.
+    ///
+    /// # Errors
+    /// When there is none, or nothing can be typed into it.
+    pub async fn fill(&self, css: &str, text: &str) -> Result<()> {
+        let element = self.client.find(Locator::Css(css)).await.with_context(|| format!("no {css}"))?;
+        element.send_keys(text).await.with_context(|| format!("cannot type into {css}"))
+    }
+
+    /// Waits for the first element of a CSS selector and clicks on it.
+    ///
+    /// # Errors
+    /// When there is none in time, or something covers it.
+    pub async fn click_when_there(&self, css: &str, patience: Duration) -> Result<()> {
+        wait::until(&format!("{css} can be clicked"), patience, async || self.click(css).await.ok()).await
+    }
+
     /// Moves the mouse over the first element of a CSS selector: controls that hide themselves come back.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Method, Request};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A client with its pool of connections.
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpConnector, Full<Bytes>>,
 }
 
 /// An answer with its whole body.
@@ -86,11 +86,19 @@ impl Http {
     /// # Errors
     /// When no whole answer arrives.
     pub async fn request(&self, method: Method, url: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        self.send(method, url, headers, Bytes::new()).await
+    }
+
+    /// Any request.
+    ///
+    /// # Errors
+    /// When no whole answer arrives.
+    pub async fn send(&self, method: Method, url: &str, headers: &[(&str, &str)], body: Bytes) -> Result<Answer> {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Empty::new())?;
+        let request = request.body(Full::new(body))?;
         let ask = async {
             let answer = self.client.request(request).await?;
             let (head, body) = answer.into_parts();

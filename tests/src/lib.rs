@@ -10,7 +10,7 @@
 //! | [`decode`] | reads frame numbers, flashes and beeps back from media |
 //! | [`browser`] | Chromium on the viewer page |
 //! | [`lossy_proxy`] | a network that loses and delays datagrams; [`srt_receiver`]: our SRT receiver alone |
-//! | [`relay_client`] | a Nostr client |
+//! | [`relay_client`] | a Nostr client; [`streamer`]: somebody with a key who has a stream |
 //! | [`bench`] | load for the benchmarks |
 
 pub mod bench;
@@ -27,6 +27,7 @@ pub mod playlist;
 pub mod publish;
 pub mod relay_client;
 pub mod srt_receiver;
+pub mod streamer;
 #[cfg(test)]
 mod tidy;
 pub mod wait;

@@ -63,6 +63,22 @@ export async function fetchText(path) {
   }
 }
 
+/** The same for a request that `event`, a signed event as JSON, authorises (NIP-98). */
+export async function request(method, path, event, body) {
+  const sent = Date.now();
+  // JSON may hold any character, base64 only bytes.
+  const token = btoa(String.fromCharCode(...new TextEncoder().encode(event)));
+  const headers = { Authorization: `Nostr ${token}` };
+  if (body) headers["Content-Type"] = "application/json";
+  try {
+    const signal = AbortSignal.timeout(15000);
+    const answer = await fetch(path, { method, headers, body: body || undefined, cache: "no-store", signal });
+    return { status: answer.status, text: await answer.text(), sent, received: Date.now() };
+  } catch {
+    return { status: 0, text: "", sent, received: Date.now() };
+  }
+}
+
 /** Loads hls.js into the browser's cache once nothing else is going on. */
 export function warmUp() {
   const later = window.requestIdleCallback ?? ((run) => setTimeout(run, 500));

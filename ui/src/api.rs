@@ -1,6 +1,7 @@
 //! The origin's API.
 
-use skylark_protocol::{LiveStreams, StreamId, StreamStatus};
+use serde::Deserialize;
+use skylark_protocol::{LiveStreams, StreamId, StreamStatus, event::PublicKey};
 use wasm_bindgen::JsCast;
 
 use crate::engine::{self, Answer};
@@ -33,6 +34,17 @@ pub(crate) async fn status(id: &StreamId) -> Result<TimedStatus, ApiError> {
     };
     let status = parse(answer.status(), &answer.text())?;
     Ok(TimedStatus { status, sent_ms: answer.sent(), received_ms: answer.received() })
+}
+
+/// Whose stream it is; unknown for those that belong to no Nostr key.
+pub(crate) async fn owner(id: &StreamId) -> Result<PublicKey, ApiError> {
+    /// Of all that the API says of a stream; the rest is in its live event.
+    #[derive(Deserialize)]
+    struct Owned {
+        owner: PublicKey,
+    }
+    let answer = engine::fetch_text(&format!("/api/v1/streams/{id}")).await;
+    parse(answer.status(), &answer.text()).map(|Owned { owner }| owner)
 }
 
 /// What is live now.

@@ -63,6 +63,8 @@ extern "C" {
     /// `GET path` of the origin that served the page.
     #[wasm_bindgen(js_name = fetchText)]
     pub async fn fetch_text(path: &str) -> Answer;
+    /// A request that the signed event, as JSON, authorises; the body is JSON, or empty for none.
+    pub async fn request(method: &str, path: &str, event: &str, body: &str) -> Answer;
     /// The promise of the status that the page asked for before this program ran; once, then `None`.
     #[wasm_bindgen(js_name = takeFirstStatus)]
     pub fn take_first_status() -> Option<js_sys::Promise>;

@@ -7,6 +7,7 @@ use crate::{
     api,
     brand::{Header, Mark},
     engine,
+    identity::AccountMenu,
 };
 
 /// How often the list is asked for.
@@ -35,7 +36,10 @@ pub(crate) fn Home() -> impl IntoView {
     engine::warm_up();
     view! {
         <div class="page">
-            <Header>{move || count(&list.get()).map(|text| view! { <span class="count">{text}</span> })}</Header>
+            <Header>
+                {move || count(&list.get()).map(|text| view! { <span class="count">{text}</span> })}
+                <AccountMenu/>
+            </Header>
             <main class="home">{move || content(list.get())}</main>
         </div>
     }

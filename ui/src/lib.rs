@@ -4,21 +4,29 @@
 //! |---|---|
 //! | [`playback`] | what the player decides; pure, tested on the host |
 //! | `player` | the page of a stream: video, controls, messages |
+//! | `chat` | what is said beside it |
 //! | `home` | the streams that are live |
 //! | `studio` | the Studio's window |
+//! | `identity` | who has signed in; keys are in JavaScript, in `ui/identity` |
+//! | `relay`, `profiles` | the origin's relay; names and pictures of people |
 //! | [`engine`] | hls.js and what the browser offers, as `ui/js/engine.js` wraps them |
 //! | `api` | the origin's API |
-//! | `brand` | logo and icons |
+//! | `clock`, `brand` | dates and times; logo and icons |
 
 // Leptos' component macro makes the properties it generates public.
 #![allow(unreachable_pub)]
 
 mod api;
 mod brand;
+mod chat;
+mod clock;
 pub mod engine;
 mod home;
+mod identity;
 pub mod playback;
 mod player;
+mod profiles;
+mod relay;
 mod studio;
 
 use leptos::prelude::*;
@@ -28,10 +36,16 @@ use skylark_protocol::StreamId;
 pub fn mount() {
     let location = window().location();
     let (origin, path) = (location.origin().unwrap_or_default(), location.pathname().unwrap_or_default());
-    leptos::mount::mount_to_body(move || match route(&origin, &path) {
-        Route::Studio => view! { <studio::Studio/> }.into_any(),
-        Route::Watch(id) => view! { <player::Watch id/> }.into_any(),
-        Route::Home => view! { <home::Home/> }.into_any(),
+    leptos::mount::mount_to_body(move || {
+        relay::Relay::provide();
+        profiles::Profiles::provide();
+        identity::Identity::provide();
+        let page = match route(&origin, &path) {
+            Route::Studio => view! { <studio::Studio/> }.into_any(),
+            Route::Watch(id) => view! { <player::Watch id/> }.into_any(),
+            Route::Home => view! { <home::Home/> }.into_any(),
+        };
+        view! { {page} <identity::SignIn/> }
     });
 }
 

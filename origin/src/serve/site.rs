@@ -15,9 +15,12 @@ use skylark_protocol::StreamId;
 use super::api::Rooms;
 use crate::site::{self, Asset};
 
-/// Where scripts, styles and media may come from: this origin, and what hls.js builds in memory.
+/// Scripts and styles come from this origin alone. People's pictures and other people's streams come from anywhere; a
+/// remote signer is reached over its own relays, and one on this machine without TLS.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
-     img-src 'self' data:; font-src 'self'; media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; \
+     img-src 'self' data: https:; font-src 'self'; media-src 'self' blob: https:; \
+     connect-src 'self' https: wss: ws://127.0.0.1:* ws://localhost:*; worker-src 'self' blob:; \
+     frame-src https://www.youtube-nocookie.com https://player.twitch.tv; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const PERMISSIONS_POLICY: &str = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), \
      fullscreen=(self), picture-in-picture=(self), autoplay=(self)";

@@ -1,6 +1,7 @@
 //! End-to-end tests: the real server, real publishers, real players. Run them with `cargo xtask test [NAME]`.
 
 mod attacks;
+mod chat;
 mod command_line;
 mod controls;
 mod https;

@@ -2,19 +2,23 @@
 
 mod controls;
 mod driver;
+mod facts;
 mod keys;
 mod message;
 mod quality;
 
 use leptos::{html, prelude::*};
-use skylark_protocol::{StreamId, StreamState};
+use skylark_protocol::{StreamId, address::Address};
 
 use crate::{
-    brand::{Header, Icon, Mark, shapes},
-    engine,
+    api,
+    brand::Header,
+    chat::{self, Bursts, Chat, Room},
+    identity::AccountMenu,
     playback::{Event, State},
 };
 use driver::Player;
+use facts::Facts;
 
 /// `/s/{id}`
 #[component]
@@ -22,22 +26,44 @@ pub(crate) fn Watch(id: StreamId) -> impl IntoView {
     let player = Player::new(id.clone());
     let stage = NodeRef::<html::Div>::new();
     let help = RwSignal::new(false);
+    let room = RwSignal::new(None::<Room>);
+    let chat_open = chat::opening();
     keys::listen(player, stage, help);
     document().set_title("Live on Skylark");
+    open_chat(id.clone(), room);
     view! {
         <div class="page">
-            <Header><span/></Header>
-            <main class="watch">
-                <Stage player stage help/>
-                <Facts player id/>
+            <Header><AccountMenu/></Header>
+            <main class="watch" class:with-chat=move || room.get().is_some() && chat_open.get()>
+                <div class="watch-main">
+                    <Stage player stage help room/>
+                    <Facts player id room/>
+                </div>
+                {move || room.get().map(|room| view! { <Chat room open=chat_open/> })}
             </main>
         </div>
     }
 }
 
+/// Joins the chat of a stream that belongs to somebody.
+fn open_chat(id: StreamId, room: RwSignal<Option<Room>>) {
+    let owner = Owner::current();
+    leptos::task::spawn_local(async move {
+        let Ok(host) = api::owner(&id).await else { return };
+        let Some(owner) = owner else { return };
+        let opened = owner.with(|| Room::open(Address::live_event(host, id.as_str())));
+        room.set(Some(opened));
+    });
+}
+
 /// Video, controls and messages.
 #[component]
-fn Stage(player: Player, stage: NodeRef<html::Div>, help: RwSignal<bool>) -> impl IntoView {
+fn Stage(
+    player: Player,
+    stage: NodeRef<html::Div>,
+    help: RwSignal<bool>,
+    room: RwSignal<Option<Room>>,
+) -> impl IntoView {
     let video = NodeRef::<html::Video>::new();
     let still = NodeRef::<html::Canvas>::new();
     let awake = Awake::new(player);
@@ -84,6 +110,7 @@ fn Stage(player: Player, stage: NodeRef<html::Div>, help: RwSignal<bool>) -> imp
                 on:click=move |_| controls::tapped(player, awake)
                 on:dblclick=move |_| controls::fullscreen(player, stage)
             />
+            {move || room.get().map(|room| view! { <Bursts room/> })}
             <message::Message player/>
             <controls::Controls player stage help/>
             <keys::Help help/>
@@ -135,46 +162,5 @@ impl Awake {
 
     fn sleep(self) {
         self.on.set(false);
-    }
-}
-
-/// What there is to know about the stream, below the picture.
-#[component]
-fn Facts(player: Player, id: StreamId) -> impl IntoView {
-    let copied = RwSignal::new(false);
-    let copy = move |_| {
-        leptos::task::spawn_local(async move {
-            let address = window().location().href().unwrap_or_default();
-            copied.set(engine::copy_text(&address).await.is_truthy());
-            set_timeout(move || copied.set(false), std::time::Duration::from_secs(2));
-        });
-    };
-    let headline = move || match player.stream.get().map(|stream| stream.state) {
-        Some(StreamState::Live | StreamState::Reconnecting) => "Live stream",
-        Some(StreamState::Ended) => "Past stream",
-        _ => "Stream",
-    };
-    let since = move || {
-        player.latency_ms.track();
-        let stream = player.stream.get()?;
-        let live = matches!(stream.state, StreamState::Live | StreamState::Reconnecting);
-        let started_ms = stream.started_at_ms.filter(|_| live)?;
-        Some(format!("Live for {}", crate::home::duration(js_sys::Date::now() - started_ms as f64)))
-    };
-    view! {
-        <section class="facts" aria-label="About this stream">
-            <span class="avatar"><Mark/></span>
-            <div class="facts-text">
-                <h1>{headline}</h1>
-                <p>
-                    <span class="id">{id.to_string()}</span>
-                    {move || since().map(|text| view! { <span class="since">{text}</span> })}
-                </p>
-            </div>
-            <button type="button" id="copy" class="pill" on:click=copy>
-                <Icon path=Signal::derive(move || if copied.get() { shapes::CHECK } else { shapes::LINK })/>
-                <span aria-live="polite">{move || if copied.get() { "Copied" } else { "Copy link" }}</span>
-            </button>
-        </section>
     }
 }

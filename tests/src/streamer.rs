@@ -1,0 +1,105 @@
+//! Somebody with a Nostr key who has streams: makes them by the API, announces them on the relay.
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use hyper::Method;
+use nostr::{Event, JsonUtil as _, Keys, ToBech32 as _};
+use serde_json::{Value, json};
+use skylark_protocol::{
+    api::CreatedStream,
+    event::{PublicKey, UnsignedEvent},
+    live_event::{LiveEventDraft, Status},
+    nip98,
+};
+
+use crate::{
+    origin::{Origin, StreamKey},
+    relay_client::{RelayClient, event, keys},
+};
+
+/// Configuration of a server on which everybody may make streams.
+pub const OPEN_TO_ALL: &str = "[api]\nallow = [\"*\"]\n";
+
+/// A streamer with a connection to the origin's relay.
+#[derive(Debug)]
+pub struct Streamer<'a> {
+    origin: &'a Origin,
+    keys: Keys,
+    relay: RelayClient,
+}
+
+impl<'a> Streamer<'a> {
+    /// The streamer of this number: the same key every time.
+    ///
+    /// # Errors
+    /// When the relay does not answer.
+    pub async fn new(origin: &'a Origin, number: u64) -> Result<Self> {
+        let relay = RelayClient::connect(&format!("ws://{}/", origin.http)).await?;
+        Ok(Self { origin, keys: keys(number)?, relay })
+    }
+
+    /// Their secret key, as people paste it.
+    ///
+    /// # Errors
+    /// Never for a key that is one.
+    pub fn nsec(&self) -> Result<String> {
+        Ok(self.keys.secret_key().to_bech32()?)
+    }
+
+    /// Makes a stream.
+    ///
+    /// # Errors
+    /// When the API does not.
+    pub async fn create(&self, title: &str) -> Result<StreamKey> {
+        let body = json!({ "title": title }).to_string();
+        let url = self.origin.url("/api/v1/streams/create");
+        let request = nip98::Request { url: &url, method: "POST", body: body.as_bytes() };
+        let now = nostr::Timestamp::now().as_secs();
+        let signed = self.sign(&nip98::unsigned(self.pubkey(), request, now))?;
+        let header = nip98::header(&serde_json::from_str(&signed.as_json())?);
+        let headers = [("authorization", header.as_str()), ("content-type", "application/json")];
+        let answer = self.origin.client().send(Method::POST, &url, &headers, Bytes::from(body)).await?;
+        ensure!(answer.status == 201, "the stream was not made: {} {}", answer.status, answer.text());
+        let created: CreatedStream = answer.json()?;
+        Ok(StreamKey { stream: created.stream.id.to_string(), key: created.access.key })
+    }
+
+    /// Announces a stream as live.
+    ///
+    /// # Errors
+    /// When the relay does not take it.
+    pub async fn announce(&mut self, stream: &StreamKey, title: &str) -> Result<()> {
+        let mut draft = LiveEventDraft::new(&stream.stream, Status::Live, title);
+        draft.streaming = vec![self.origin.playlist(stream)];
+        let unsigned = draft.unsigned(self.pubkey(), nostr::Timestamp::now().as_secs())?;
+        let signed = self.sign(&unsigned)?;
+        self.relay.publish(&signed).await
+    }
+
+    /// Has anybody say something about a stream.
+    ///
+    /// # Errors
+    /// When the relay does not take it.
+    pub async fn let_say(&mut self, who: u64, stream: &StreamKey, text: &str) -> Result<()> {
+        let address = format!("30311:{}:{}", self.keys.public_key(), stream.stream);
+        self.relay.publish(&event(&keys(who)?, 1311, &[&["a", &address]], text)?).await
+    }
+
+    /// Publishes what somebody says of themselves.
+    ///
+    /// # Errors
+    /// When the relay does not take it.
+    pub async fn introduce(&mut self, who: u64, profile: &Value) -> Result<()> {
+        self.relay.publish(&event(&keys(who)?, 0, &[], &profile.to_string())?).await
+    }
+
+    fn pubkey(&self) -> PublicKey {
+        PublicKey::from_bytes(self.keys.public_key().to_bytes())
+    }
+
+    fn sign(&self, unsigned: &UnsignedEvent) -> Result<Event> {
+        let json = serde_json::to_string(unsigned)?;
+        let unsigned = nostr::UnsignedEvent::from_json(&json).with_context(|| format!("no event: {json}"))?;
+        Ok(unsigned.sign_with_keys(&self.keys)?)
+    }
+}

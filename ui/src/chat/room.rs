@@ -1,0 +1,432 @@
+//! One stream's chat: what the relay sends goes into the [`Log`], what people do goes out signed.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use leptos::prelude::*;
+use skylark_protocol::{
+    address::Address,
+    chat::ChatMessage,
+    event::{Event, EventId, PublicKey, UnsignedEvent, kind, update_time},
+    live_event::LiveEvent,
+    moderation::{ChatRules, ChatSettings, Deletion, MuteList, Report},
+    reaction::Reaction,
+    zap::Zap,
+};
+
+use super::log::{Line, Log, Place, Tally, symbol};
+use crate::{
+    clock::now_s,
+    identity::Identity,
+    relay::{Filter, News, Relay},
+};
+
+/// Messages asked for when the page opens.
+const HISTORY: u32 = 100;
+/// Reactions and zaps asked for then.
+const HISTORY_BESIDE: u32 = 200;
+/// What arrives is shown together after so long: a flood costs as much as a trickle.
+const GATHER: Duration = Duration::from_millis(50);
+/// Reactions that float over the picture at once.
+const MAX_BURSTS: usize = 24;
+/// How long each floats.
+const BURST: Duration = Duration::from_millis(3600);
+/// Reactions older than this are counted and do not float, seconds.
+const FRESH_S: u64 = 15;
+
+/// A reaction on its way up.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Burst {
+    pub(crate) number: u32,
+    pub(crate) symbol: String,
+    /// Where across the picture, in percent.
+    pub(crate) across: u32,
+}
+
+/// One chat. A handle: copies speak of the same one.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    relay: Relay,
+    identity: Identity,
+    stream: StoredValue<Address>,
+    inner: StoredValue<Rc<RefCell<Inner>>, LocalStorage>,
+    /// What is shown.
+    pub(crate) lines: RwSignal<Vec<Line>>,
+    /// Lines that came since the viewer scrolled up.
+    pub(crate) unseen: RwSignal<usize>,
+    /// What was said before is there.
+    pub(crate) loaded: RwSignal<bool>,
+    pub(crate) rules: RwSignal<ChatRules>,
+    /// The newest announcement of the stream.
+    pub(crate) announcement: RwSignal<Option<LiveEvent>>,
+    pub(crate) reply_to: RwSignal<Option<Arc<ChatMessage>>>,
+    pub(crate) bursts: RwSignal<VecDeque<Burst>>,
+    /// Changes when a line's reactions may have.
+    tallied: RwSignal<u32>,
+}
+
+struct Inner {
+    log: Log,
+    /// The viewer reads further up: nothing moves below this.
+    held_at: Option<Place>,
+    gathering: bool,
+    announcement: Option<Event>,
+    settings: BTreeMap<PublicKey, Event>,
+    mute_list: Option<Event>,
+    bursts: u32,
+}
+
+impl Room {
+    /// Opens the chat of a stream, until the page that asked for it goes.
+    pub(crate) fn open(stream: Address) -> Self {
+        let rules = ChatRules::new(stream.pubkey, ChatSettings::new(&stream.identifier), None, [], []);
+        let inner = Inner {
+            log: Log::default(),
+            held_at: None,
+            gathering: false,
+            announcement: None,
+            settings: BTreeMap::new(),
+            mute_list: None,
+            bursts: 0,
+        };
+        let room = Self {
+            relay: Relay::get(),
+            identity: Identity::get(),
+            stream: StoredValue::new(stream),
+            inner: StoredValue::new_local(Rc::new(RefCell::new(inner))),
+            lines: RwSignal::new(Vec::new()),
+            unseen: RwSignal::new(0),
+            loaded: RwSignal::new(false),
+            rules: RwSignal::new(rules),
+            announcement: RwSignal::new(None),
+            reply_to: RwSignal::new(None),
+            bursts: RwSignal::new(VecDeque::new()),
+            tallied: RwSignal::new(0),
+        };
+        let subscription = room.relay.subscribe(room.filters(), move |update| match update {
+            News::Event(event) => room.take(event),
+            News::Stored => room.loaded.set(true),
+            News::Closed(_) => {}
+        });
+        on_cleanup(move || room.relay.end(subscription));
+        room
+    }
+
+    fn filters(self) -> Vec<Filter> {
+        let stream = self.stream.get_value();
+        let about = |kinds: &[u16], limit| Filter {
+            kinds: kinds.to_vec(),
+            addresses: vec![stream.to_string()],
+            limit: Some(limit),
+            ..Filter::default()
+        };
+        let by_host = |kind, identifiers| Filter {
+            authors: vec![stream.pubkey],
+            kinds: vec![kind],
+            identifiers,
+            ..Filter::default()
+        };
+        let settings = ChatSettings::address(stream.pubkey, &stream.identifier).identifier;
+        vec![
+            // The rules first, so that nothing flashes up that they forbid.
+            by_host(kind::MUTE_LIST, Vec::new()),
+            Filter { kinds: vec![kind::APPLICATION_DATA], identifiers: vec![settings], ..Filter::default() },
+            by_host(kind::LIVE_EVENT, vec![stream.identifier.clone()]),
+            about(&[kind::CHAT], HISTORY),
+            about(&[kind::REACTION, kind::ZAP_RECEIPT], HISTORY_BESIDE),
+            Filter { kinds: vec![kind::DELETION], since: Some(now_s()), ..Filter::default() },
+        ]
+    }
+
+    /// The stream that is talked about.
+    pub(crate) fn stream(self) -> Address {
+        self.stream.get_value()
+    }
+
+    /// Where it can be found.
+    pub(crate) fn relay_url(self) -> String {
+        self.relay.url()
+    }
+
+    fn take(self, event: Event) {
+        let is_here = |stream: Option<&Address>| self.stream.with_value(|here| stream == Some(here));
+        match event.kind {
+            kind::CHAT => {
+                if let Ok(message) = ChatMessage::read(&event)
+                    && is_here(Some(&message.stream))
+                {
+                    self.add(Line::Message(Arc::new(message)));
+                }
+            }
+            kind::ZAP_RECEIPT => {
+                if let Ok(zap) = Zap::read(&event)
+                    && is_here(zap.stream.as_ref())
+                {
+                    self.add(Line::Zap(Arc::new(zap)));
+                }
+            }
+            kind::REACTION => {
+                if let Ok(reaction) = Reaction::read(&event) {
+                    self.take_reaction(&reaction);
+                }
+            }
+            kind::DELETION => {
+                if let Ok(deletion) = Deletion::read(&event) {
+                    self.with(|inner| inner.log.delete(deletion.author, &deletion.events));
+                    self.gather();
+                }
+            }
+            kind::LIVE_EVENT => self.take_announcement(event),
+            kind::APPLICATION_DATA | kind::MUTE_LIST => self.take_wishes(event),
+            _ => {}
+        }
+    }
+
+    fn add(self, line: Line) {
+        if self.with(|inner| inner.log.add(line)) {
+            self.gather();
+        }
+    }
+
+    fn take_reaction(self, reaction: &Reaction) {
+        let Some(target) = reaction.target else { return };
+        if self.rules.with_untracked(|rules| rules.judge_reaction(&reaction.id, &reaction.author).is_err()) {
+            return;
+        }
+        // One's own comes back from the relay.
+        if !self.with(|inner| inner.log.is_new(reaction.id)) {
+            return;
+        }
+        let is_to_line = self.with(|inner| {
+            let is_to_line = inner.log.find(&target).is_some();
+            if is_to_line {
+                inner.log.react(target, reaction.author, &reaction.mood);
+            }
+            is_to_line
+        });
+        let is_fresh = reaction.created_at.abs_diff(now_s()) <= FRESH_S;
+        if is_to_line {
+            self.gather();
+        } else if is_fresh && let Some(symbol) = symbol(&reaction.mood) {
+            self.float(symbol);
+        }
+    }
+
+    fn float(self, symbol: String) {
+        if self.bursts.with_untracked(VecDeque::len) >= MAX_BURSTS {
+            return;
+        }
+        let number = self.with(|inner| {
+            inner.bursts += 1;
+            inner.bursts
+        });
+        let across = (js_sys::Math::random() * 86.0) as u32;
+        self.bursts.update(|bursts| bursts.push_back(Burst { number, symbol, across }));
+        set_timeout(move || _ = self.bursts.try_update(|bursts| bursts.retain(|one| one.number != number)), BURST);
+    }
+
+    fn take_announcement(self, event: Event) {
+        let Ok(announced) = LiveEvent::read(&event) else { return };
+        if self.stream.with_value(|stream| announced.address != *stream) {
+            return;
+        }
+        let is_newer = self.with(|inner| {
+            let is_newer = inner.announcement.as_ref().is_none_or(|old| event.replaces(old));
+            if is_newer {
+                inner.announcement = Some(event);
+            }
+            is_newer
+        });
+        if is_newer {
+            self.announcement.set(Some(announced));
+            self.apply_rules();
+        }
+    }
+
+    fn take_wishes(self, event: Event) {
+        self.with(|inner| {
+            let kept = match event.kind {
+                kind::MUTE_LIST => &mut inner.mute_list,
+                _ => {
+                    let is_known = inner.settings.contains_key(&event.pubkey);
+                    if !is_known && inner.settings.len() > ChatSettings::MAX_MODERATORS {
+                        return;
+                    }
+                    if inner.settings.get(&event.pubkey).is_none_or(|old| event.replaces(old)) {
+                        inner.settings.insert(event.pubkey, event);
+                    }
+                    return;
+                }
+            };
+            if kept.as_ref().is_none_or(|old| event.replaces(old)) {
+                *kept = Some(event);
+            }
+        });
+        self.apply_rules();
+    }
+
+    /// Makes the rules anew from what host and moderators have said.
+    fn apply_rules(self) {
+        let host = self.stream.with_value(|stream| stream.pubkey);
+        let announced = self.announcement.with_untracked(|event| {
+            event.as_ref().map(|event| event.moderators().collect::<Vec<_>>()).unwrap_or_default()
+        });
+        let rules = self.with(|inner| {
+            let read = |event: &Event| ChatSettings::read(event).ok();
+            let settings = inner.settings.get(&host).and_then(read).unwrap_or_else(|| self.no_settings());
+            let mute_list = inner.mute_list.as_ref().and_then(|event| MuteList::read(event).ok());
+            let others = inner.settings.values().filter(|event| event.pubkey != host);
+            let others: Vec<_> = others.filter_map(|event| Some((event.pubkey, read(event)?))).collect();
+            let rules = ChatRules::new(host, settings, mute_list, announced, others);
+            inner.log.set_rules(rules.clone());
+            rules
+        });
+        self.rules.set(rules);
+        self.gather();
+    }
+
+    fn no_settings(self) -> ChatSettings {
+        self.stream.with_value(|stream| ChatSettings::new(&stream.identifier))
+    }
+
+    /// Shows what has come, in a moment.
+    fn gather(self) {
+        if !self.with(|inner| std::mem::replace(&mut inner.gathering, true)) {
+            set_timeout(move || self.show(), GATHER);
+        }
+    }
+
+    fn show(self) {
+        // The chat may have been left meanwhile.
+        let Some(inner) = self.inner.try_get_value() else { return };
+        let (lines, unseen) = {
+            let mut inner = inner.borrow_mut();
+            inner.gathering = false;
+            let unseen = inner.held_at.map_or(0, |place| inner.log.count_after(place));
+            (inner.log.until(inner.held_at), unseen)
+        };
+        if self.lines.with_untracked(|old| *old != lines) {
+            self.lines.set(lines);
+        }
+        self.unseen.set(unseen);
+        self.tallied.update(|version| *version = version.wrapping_add(1));
+    }
+
+    /// The viewer reads further up, or is back at the newest line.
+    pub(crate) fn follow(self, follows: bool) {
+        let changed = self.with(|inner| {
+            let changed = inner.held_at.is_none() != follows;
+            if changed {
+                inner.held_at = if follows { None } else { inner.log.last().map(|line| line.place()) };
+            }
+            changed
+        });
+        if changed {
+            self.show();
+        }
+    }
+
+    /// What people felt about a line; tracked.
+    pub(crate) fn tally(self, line: &EventId) -> Tally {
+        self.tallied.track();
+        self.with(|inner| inner.log.tally(line))
+    }
+
+    /// A line that another answers.
+    pub(crate) fn find(self, id: &EventId) -> Option<Line> {
+        self.tallied.track();
+        self.with(|inner| inner.log.find(id))
+    }
+
+    /// Says something.
+    pub(crate) async fn say(self, content: &str) -> Result<(), String> {
+        let reply_to = self.reply_to.get_untracked();
+        let relay = self.relay.url();
+        let stream = self.stream();
+        self.publish(|author| ChatMessage::unsigned(author, now_s(), &stream, &relay, content, reply_to.as_deref()))
+            .await?;
+        self.reply_to.try_set(None);
+        Ok(())
+    }
+
+    /// Feels something about the stream.
+    pub(crate) async fn react(self, symbol: &str) -> Result<(), String> {
+        let announcement = self.with(|inner| inner.announcement.as_ref().map(|event| event.id));
+        let announcement = announcement.ok_or("The stream has not been announced yet.")?;
+        let stream = self.stream();
+        self.publish(|author| Reaction::to_stream(author, now_s(), &stream, &announcement, symbol)).await
+    }
+
+    /// Feels something about a message.
+    pub(crate) async fn react_to(self, message: &ChatMessage, symbol: &str) -> Result<(), String> {
+        let tags = [
+            ["e", &message.id.to_string()],
+            ["p", &message.author.to_string()],
+            ["a", &message.stream.to_string()],
+            ["k", &kind::CHAT.to_string()],
+        ];
+        let tags: Vec<Vec<String>> = tags.into_iter().map(|tag| tag.map(str::to_owned).to_vec()).collect();
+        let unsigned = |pubkey| UnsignedEvent {
+            pubkey,
+            created_at: now_s(),
+            kind: kind::REACTION,
+            tags: tags.clone(),
+            content: symbol.to_owned(),
+        };
+        self.publish(unsigned).await
+    }
+
+    /// Takes back one's own message.
+    pub(crate) async fn delete(self, message: &ChatMessage) -> Result<(), String> {
+        self.publish(|author| Deletion::unsigned(author, now_s(), &message.id, kind::CHAT)).await
+    }
+
+    /// Tells the host of a message that should not stand.
+    pub(crate) async fn report(self, message: &ChatMessage) -> Result<(), String> {
+        let of = (&message.id, &message.author);
+        self.publish(|author| Report::unsigned(author, now_s(), of, &message.stream, "spam", "")).await
+    }
+
+    /// Hides somebody from this viewer.
+    pub(crate) fn mute(self, pubkey: PublicKey) {
+        self.with(|inner| inner.log.mute(pubkey));
+        self.gather();
+    }
+
+    /// Changes how order is kept; for those who keep it.
+    pub(crate) async fn change_settings(self, change: impl FnOnce(&mut ChatSettings)) -> Result<(), String> {
+        let Some(author) = self.identity.pubkey_now() else {
+            self.identity.ask();
+            return Err(String::new());
+        };
+        let newest = self.with(|inner| inner.settings.get(&author).cloned());
+        let mut settings =
+            newest.as_ref().and_then(|event| ChatSettings::read(event).ok()).unwrap_or_else(|| self.no_settings());
+        change(&mut settings);
+        let at = update_time(now_s(), newest.map(|event| event.created_at)).map_err(|error| error.to_string())?;
+        let stream = self.stream();
+        self.publish(|author| settings.unsigned(author, at, &stream)).await
+    }
+
+    /// Signs and publishes what the person who is signed in makes, and shows it at once.
+    async fn publish(self, make: impl FnOnce(PublicKey) -> UnsignedEvent) -> Result<(), String> {
+        let Some(author) = self.identity.pubkey_now() else {
+            self.identity.ask();
+            return Err(String::new());
+        };
+        let event = self.identity.sign(&make(author)).await?;
+        self.relay.publish(&event).await?;
+        self.take(event);
+        Ok(())
+    }
+
+    fn with<T>(self, act: impl FnOnce(&mut Inner) -> T) -> T {
+        let inner = self.inner.get_value();
+        act(&mut inner.borrow_mut())
+    }
+}
