@@ -7,7 +7,7 @@
 //! | [`store`] | the live window on disk, for restarts |
 //! | [`serve`], [`site`] | HTTP: media, API, viewer site |
 //! | [`streams`], [`audience`] | streams that belong to a Nostr key; who watches |
-//! | [`relay`] | the Nostr relay: live events and their chat |
+//! | [`relay`], [`mirror`] | the Nostr relay: live events and their chat; the same on outside relays |
 //! | [`db`], [`secret`] | streams and their keys |
 //! | [`config`], [`cli`], [`check`], [`folder`], [`process`] | how it is started |
 //! | [`health`], [`metrics`] | what is measured |
@@ -24,6 +24,7 @@ pub mod health;
 pub mod ingest;
 pub mod live;
 pub mod metrics;
+pub mod mirror;
 mod pace;
 mod places;
 pub mod process;

@@ -20,6 +20,7 @@ use crate::{
     ingest::{rtmp, srt},
     live::Live,
     metrics::Page,
+    mirror::Mirror,
     relay::Relay,
     secret::Passphrase,
     serve::{self, HttpConfig, HttpError, IngestPorts, Probe, Rooms, Service, SiteUrl, TlsFiles},
@@ -114,16 +115,18 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     let relay = Relay::new(config.relay_config(), db.clone(), stop_http.subscribe());
     own(config, &db).await?;
     let streams = Streams::open(config.streams_config(), db.clone(), Arc::clone(&live), Arc::clone(&relay)).await?;
+    let mirror = Mirror::new(Arc::clone(&relay), db.clone());
     let rooms = Rooms {
         live: Arc::clone(&live),
         relay: Arc::clone(&relay),
+        mirror: Arc::clone(&mirror),
         streams: Arc::clone(&streams),
         site: SiteUrl::new(config.http.public_url.as_deref(), config.http.tls_cert.is_some()),
         ingest: IngestPorts { rtmp: addrs.1.port(), srt: addrs.2.port() },
         requests_per_minute: config.api.requests_per_minute,
         stop: stop_http.subscribe(),
         probes: probes(&db, &ingest_stop),
-        metrics: page(&live, &store, &relay, rtmp.counters(), srt.counters()),
+        metrics: page(&live, &store, &relay, &mirror, rtmp.counters(), srt.counters()),
     };
     let ingest = vec![
         tokio::spawn(Arc::clone(&live).run(ingest_stop.clone())),
@@ -132,6 +135,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
         tokio::spawn(streams.run(ingest_stop)),
     ];
     tokio::spawn(relay.run());
+    tokio::spawn(Arc::clone(&mirror).run(stop_http.subscribe()));
     let serving = tokio::spawn(http.run(Service::new(rooms), http_stop));
     let (http, rtmp, srt) = addrs;
     // Scripts read the addresses from this line.
@@ -246,10 +250,11 @@ fn page(
     live: &Arc<Live>,
     store: &Store,
     relay: &Arc<Relay>,
+    mirror: &Arc<Mirror>,
     rtmp: Arc<rtmp::Counters>,
     srt: Arc<srt::Counters>,
 ) -> Arc<dyn Fn() -> Page + Send + Sync> {
-    let (live, store, relay) = (Arc::clone(live), store.clone(), Arc::clone(relay));
+    let (live, store, relay, mirror) = (Arc::clone(live), store.clone(), Arc::clone(relay), Arc::clone(mirror));
     Arc::new(move || {
         let mut page = Page::default();
         let census = live.census();
@@ -263,6 +268,7 @@ fn page(
         page.gauges("skylark_streams", "Streams by state.", "state", states);
         live.metrics().render(&mut page);
         relay.render(&mut page);
+        mirror.render(&mut page);
         let stats = store.stats();
         page.gauge("skylark_store_queued_bytes", "Media that waits to be written to disk.", stats.queued_bytes);
         page.counter("skylark_store_written_bytes_total", "Media written to disk.", stats.written_bytes);

@@ -6,6 +6,7 @@
 //! | [`event`], [`address`], [`nip19`] | Nostr events, their addresses, and what links carry |
 //! | [`live_event`], [`chat`], [`reaction`], [`zap`] | what a live event is made of |
 //! | [`api`], [`nip98`] | what the origin's API takes and answers; who asks |
+//! | [`mirror`] | outside relays, as the API shows them |
 //! | [`moderation`], [`profile`] | keeping order; who people are |
 //! | [`text`] | strangers' text and URLs |
 //!
@@ -16,6 +17,7 @@ pub mod api;
 pub mod chat;
 pub mod event;
 pub mod live_event;
+pub mod mirror;
 pub mod moderation;
 pub mod nip19;
 pub mod nip98;

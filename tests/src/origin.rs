@@ -242,6 +242,11 @@ impl Origin {
         .await
     }
 
+    /// Kills it without warning.
+    pub fn kill(&mut self) {
+        self.running.kill();
+    }
+
     /// Kills it without warning and starts it again on the same data and ports.
     ///
     /// # Errors

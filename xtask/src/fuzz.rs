@@ -37,7 +37,7 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     let folder = xtask::cache_folder().context("HOME is not set")?.join(format!("tools/cargo-fuzz-{CARGO_FUZZ}"));
     if !folder.join("bin/cargo-fuzz").is_file() {
         eprintln!("installing cargo-fuzz {CARGO_FUZZ}, once");
-        tools::install("cargo-fuzz", CARGO_FUZZ, &folder)?;
+        tools::install("cargo-fuzz", CARGO_FUZZ, &folder, tools::Lock::Kept)?;
     }
     let targets = if chosen.is_empty() { known.iter().collect() } else { chosen };
     for target in targets {

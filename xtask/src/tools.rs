@@ -20,7 +20,8 @@ pub(crate) fn nostr_rs_relay() -> Result<PathBuf> {
     let binary = folder.join("bin/nostr-rs-relay");
     if !binary.is_file() {
         eprintln!("      compiling nostr-rs-relay to compare with, once");
-        install("nostr-rs-relay", NOSTR_RS_RELAY, &folder)?;
+        // Its lock file names a version of `time` that today's compilers refuse.
+        install("nostr-rs-relay", NOSTR_RS_RELAY, &folder, Lock::Ignored)?;
     }
     Ok(binary)
 }
@@ -45,14 +46,24 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
         return Ok(binary);
     }
     eprintln!("      no prebuilt cargo-deny for this machine: compiling it, once");
-    install("cargo-deny", CARGO_DENY, &folder)?;
+    install("cargo-deny", CARGO_DENY, &folder, Lock::Kept)?;
     Ok(binary)
 }
 
+/// Whether a program's own lock file says which versions it is compiled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lock {
+    Kept,
+    Ignored,
+}
+
 /// `cargo install` of one fixed version into a folder of the cache.
-pub(crate) fn install(name: &str, version: &str, folder: &std::path::Path) -> Result<()> {
+pub(crate) fn install(name: &str, version: &str, folder: &std::path::Path, lock: Lock) -> Result<()> {
     let mut install = progress::cargo();
-    install.args(["install", "--quiet", "--locked", name, "--version", version, "--root"]).arg(folder);
+    install.args(["install", "--quiet", name, "--version", version, "--root"]).arg(folder);
+    if lock == Lock::Kept {
+        install.arg("--locked");
+    }
     install.env_remove("CARGO_TARGET_DIR");
     progress::run(&mut install)
 }

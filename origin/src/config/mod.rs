@@ -23,6 +23,7 @@ pub use sources::{ConfigError, ENV_PREFIX, parse};
 use crate::{
     ingest::PublisherLimits,
     live::LiveConfig,
+    mirror::MirrorConfig,
     relay::{Information, RelayConfig, SEND_LIMIT, Scope},
     streams::{Allow, StreamsConfig},
 };
@@ -179,6 +180,10 @@ pub struct RelaySection {
     pub scope: Scope,
     /// Keys (`npub1…`) whose live events are carried besides those that have a stream here.
     pub hosts: Vec<String>,
+    /// Exchange live events and their chat with the relays that they name.
+    pub mirror: bool,
+    /// … also with relays on this machine and in private networks.
+    pub mirror_private: bool,
     /// Its name.
     pub name: String,
     /// What it is for.
@@ -291,6 +296,8 @@ impl Default for RelaySection {
         Self {
             scope: Scope::Own,
             hosts: Vec::new(),
+            mirror: true,
+            mirror_private: false,
             name: "Skylark".into(),
             description: "Live events of this server, and their chat".into(),
             contact: None,
@@ -378,6 +385,11 @@ impl Config {
             events_per_minute: relay.events_per_minute,
             max_events: relay.max_events,
             send_limit: SEND_LIMIT,
+            mirror: MirrorConfig {
+                enabled: relay.mirror,
+                private: relay.mirror_private,
+                own_url: self.http.public_url.clone(),
+            },
             url: self.http.public_url.clone(),
             information: Information {
                 name: relay.name.clone(),

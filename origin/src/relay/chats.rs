@@ -60,7 +60,7 @@ impl Chats {
         None
     }
 
-    /// Whether a message or a reaction may stand in a chat; `at` is when it came.
+    /// Whether a message or a reaction may stand in a chat; `at` is when it was written.
     pub(super) async fn judge(&self, store: &Store, stream: &Address, event: &Event, at: u64) -> Result<(), Rejected> {
         let rules = self.rules(store, stream).await?;
         match event.kind {
@@ -76,11 +76,11 @@ impl Chats {
                         last.clear();
                     }
                 }
-                // Of two dates the later: what comes from elsewhere may come in any order.
-                let last_message_at = last.get(&key).copied();
+                // What comes from outside may come in any order: what counts is how far apart two messages are.
+                let last_message_at = last.get(&key).map(|last| at.saturating_sub(at.abs_diff(*last)));
                 let circumstances = Circumstances { last_message_at, now: at, is_follower };
                 rules.judge_message(&event.id, &event.pubkey, &event.content, circumstances)?;
-                last.insert(key, last_message_at.map_or(at, |last| last.max(at)));
+                last.entry(key).and_modify(|last| *last = at.max(*last)).or_insert(at);
                 Ok(())
             }
             kind::REACTION => Ok(rules.judge_reaction(&event.id, &event.pubkey)?),

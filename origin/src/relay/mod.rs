@@ -9,6 +9,7 @@
 //! | `shape`, `scope` | what every event has to be like; which events belong here (NIP-40, 70) |
 //! | `chats` | the hosts' rules for their chats |
 //! | `authentication` | who a client is (NIP-42) |
+//! | `outside` | what goes to outside relays, and comes from them |
 //! | `store` | events in SQL (NIP-09) |
 //! | `limits` | how much anybody may ask for |
 
@@ -17,6 +18,7 @@ mod chats;
 mod information;
 mod limits;
 mod message;
+mod outside;
 mod scope;
 mod session;
 mod shape;
@@ -51,6 +53,7 @@ use self::{
 use crate::{
     db::{Db, DbError},
     metrics::{Counter, Gauge, Page},
+    mirror::{MirrorConfig, routes::Routes},
     pace::{Allowance, Paces},
 };
 
@@ -67,6 +70,8 @@ pub struct RelayConfig {
     pub max_events: u64,
     /// A client who does not take a message for so long is closed.
     pub send_limit: Duration,
+    /// With which outside relays events are exchanged.
+    pub mirror: MirrorConfig,
     /// Its own address, if it is known under one: `wss://live.example.org`.
     pub url: Option<String>,
     /// What it says of itself.
@@ -130,6 +135,8 @@ enum Source<'a> {
     Client(&'a BTreeSet<nostr::PublicKey>),
     /// The origin itself hands on what somebody signed.
     Origin,
+    /// An outside relay.
+    Outside,
 }
 
 /// An event on its way to those who want it.
@@ -163,6 +170,9 @@ pub struct Relay {
     address_paces: Mutex<Paces<Address>>,
     slots: Arc<Semaphore>,
     hosts: RwLock<BTreeSet<PublicKey>>,
+    routes: Routes,
+    mail: watch::Sender<u64>,
+    live_events_changed: watch::Sender<u64>,
     counters: Counters,
     stop: watch::Receiver<bool>,
 }
@@ -180,6 +190,9 @@ impl Relay {
             key_paces: Mutex::new(Paces::new(MAX_PACES)),
             address_paces: Mutex::new(Paces::new(MAX_PACES)),
             slots: Arc::new(Semaphore::new(MAX_CLIENTS)),
+            routes: Routes::default(),
+            mail: watch::Sender::new(0),
+            live_events_changed: watch::Sender::new(0),
             counters: Counters::default(),
             stop,
         })
@@ -250,6 +263,7 @@ impl Relay {
         let is_known = match source {
             Source::Client(keys) => is_author(keys),
             Source::Origin => true,
+            Source::Outside => false,
         };
         if event.is_protected() && !is_known {
             return Err(Rejected::new("auth-required", "only its author may publish this event"));
@@ -257,11 +271,17 @@ impl Relay {
         let is_host = self.is_host(&plain.pubkey);
         let references = References::of(&plain);
         scope::check(&self.store, self.config.scope, &plain, &references, is_host, is_known).await?;
-        if matches!(source, Source::Client(_)) {
+        if !matches!(source, Source::Origin) {
             self.pace(&plain, &references, is_host)?;
         }
-        self.moderate(&plain, &references).await?;
-        self.keep(event, &plain).await
+        let now = Timestamp::now().as_secs();
+        let came_at = if matches!(source, Source::Outside) { plain.created_at.min(now) } else { now };
+        self.moderate(&plain, &references, came_at).await?;
+        let relays = match source {
+            Source::Outside => Arc::default(),
+            _ => self.destinations(&plain).await?,
+        };
+        self.keep(event, &plain, relays).await
     }
 
     /// Somebody has a stream here from now on.
@@ -290,13 +310,12 @@ impl Relay {
         Ok(())
     }
 
-    /// The hosts' rules, of every live event that this one refers to.
-    async fn moderate(&self, event: &event::Event, references: &References) -> Result<(), Rejected> {
+    /// The hosts' rules, of every live event that this one refers to; `at` is when it was written, as far as we know.
+    async fn moderate(&self, event: &event::Event, references: &References, at: u64) -> Result<(), Rejected> {
         match event.kind {
             kind::CHAT | kind::REACTION | kind::RAID | kind::CLIP | kind::PRESENCE => {
-                let now = Timestamp::now().as_secs();
                 for stream in &references.streams {
-                    self.chats.judge(&self.store, stream, event, now).await?;
+                    self.chats.judge(&self.store, stream, event, at).await?;
                 }
                 Ok(())
             }
@@ -315,9 +334,9 @@ impl Relay {
         }
     }
 
-    async fn keep(&self, event: Event, plain: &event::Event) -> Result<Accepted, Rejected> {
+    async fn keep(&self, event: Event, plain: &event::Event, relays: Arc<[String]>) -> Result<Accepted, Rejected> {
         let announced = Arc::new(Announced { json: event.as_json(), event: event.clone() });
-        match self.store.keep(event).await? {
+        match self.store.keep(event, Arc::clone(&relays)).await? {
             Outcome::Stored => {}
             Outcome::Duplicate => return Ok(Accepted::Duplicate),
             Outcome::Superseded => return Ok(Accepted::Superseded),
@@ -329,6 +348,7 @@ impl Relay {
             let count = self.store.remove(&stream, &removed).await?;
             tracing::debug!(count, %stream, "messages removed by their host");
         }
+        self.announce_outside(plain, &relays);
         // Nobody listens: nobody misses anything.
         _ = self.announcements.send(announced);
         Ok(Accepted::Stored)

@@ -44,8 +44,9 @@ impl Store {
     }
 
     /// Keeps an event, and does what it asks for: a newer version replaces, a deletion deletes.
-    pub(super) async fn keep(&self, event: Event) -> Result<Outcome, DbError> {
-        self.writer.keep(event).await
+    /// It waits for these outside relays from then on.
+    pub(super) async fn keep(&self, event: Event, relays: Arc<[String]>) -> Result<Outcome, DbError> {
+        self.writer.keep(event, relays).await
     }
 
     /// Events that match any of the filters, newest first, each once.

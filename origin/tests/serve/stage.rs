@@ -13,6 +13,7 @@ use skylark_origin::{
     ingest::Protocol,
     live::{Live, LiveConfig, Publisher, Refusal},
     metrics::Page,
+    mirror::Mirror,
     relay::{Relay, RelayConfig},
     serve::{HttpConfig, IngestPorts, MAX_CONNECTIONS, Rooms, Server, Service, SiteUrl, TlsFiles},
     store::{Store, StoreConfig},
@@ -105,6 +106,7 @@ impl Stage {
         let rooms = Rooms {
             live: Arc::clone(&live),
             relay: Arc::clone(&relay),
+            mirror: Mirror::new(Arc::clone(&relay), db.clone()),
             streams,
             site: SiteUrl::new(setting.public_url.as_deref(), false),
             ingest: IngestPorts { rtmp: 1935, srt: 10080 },

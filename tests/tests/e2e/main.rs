@@ -6,6 +6,7 @@ mod command_line;
 mod controls;
 mod https;
 mod keys;
+mod mirror;
 mod page;
 mod players;
 mod restart;

@@ -1,11 +1,16 @@
 //! The one writer: what waits is written together, in one transaction, and answered when it is written.
 
+use std::sync::Arc;
+
 use nostr::{Event, JsonUtil as _};
 use skylark_protocol::event::kind;
 use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::db::{Db, DbError};
+use crate::{
+    db::{Db, DbError},
+    mirror::outbox,
+};
 
 /// Events that may wait for the writer; who sends more waits.
 const QUEUE: usize = 1024;
@@ -33,6 +38,8 @@ pub(in crate::relay) struct Writer(mpsc::Sender<Waiting>);
 
 struct Waiting {
     event: Event,
+    /// The outside relays that it goes to.
+    relays: Arc<[String]>,
     answer: oneshot::Sender<Result<Outcome, String>>,
 }
 
@@ -45,10 +52,13 @@ impl Writer {
     }
 
     /// Returns when the event is written, or is not going to be.
-    pub(super) async fn keep(&self, event: Event) -> Result<Outcome, DbError> {
+    pub(super) async fn keep(&self, event: Event, relays: Arc<[String]>) -> Result<Outcome, DbError> {
         let (answer, answered) = oneshot::channel();
         let gone = |_| DbError::Statement(sqlx::Error::WorkerCrashed);
-        self.0.send(Waiting { event, answer }).await.map_err(|_| DbError::Statement(sqlx::Error::WorkerCrashed))?;
+        self.0
+            .send(Waiting { event, relays, answer })
+            .await
+            .map_err(|_| DbError::Statement(sqlx::Error::WorkerCrashed))?;
         answered.await.map_err(gone)?.map_err(|reason| DbError::Statement(sqlx::Error::Protocol(reason)))
     }
 }
@@ -76,13 +86,13 @@ async fn write(db: &Db, batch: &[Waiting]) -> Result<Vec<Outcome>, sqlx::Error> 
     let mut transaction: Transaction<'_, Sqlite> = db.pool().begin_with("BEGIN IMMEDIATE").await?;
     let mut outcomes = Vec::with_capacity(batch.len());
     for one in batch {
-        outcomes.push(insert(&mut transaction, &one.event).await?);
+        outcomes.push(insert(&mut transaction, &one.event, &one.relays).await?);
     }
     transaction.commit().await?;
     Ok(outcomes)
 }
 
-async fn insert(connection: &mut SqliteConnection, event: &Event) -> Result<Outcome, sqlx::Error> {
+async fn insert(connection: &mut SqliteConnection, event: &Event, relays: &[String]) -> Result<Outcome, sqlx::Error> {
     if is_deleted(connection, event).await? {
         return Ok(Outcome::Deleted);
     }
@@ -107,7 +117,9 @@ async fn insert(connection: &mut SqliteConnection, event: &Event) -> Result<Outc
     if inserted.rows_affected() == 0 {
         return Ok(Outcome::Duplicate);
     }
-    index_tags(connection, event, inserted.last_insert_rowid()).await?;
+    let row = inserted.last_insert_rowid();
+    index_tags(connection, event, row).await?;
+    outbox::enqueue(connection, row, relays).await?;
     if event.kind.as_u16() == kind::DELETION {
         delete(connection, event).await?;
     }

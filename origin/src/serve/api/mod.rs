@@ -26,7 +26,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use skylark_protocol::{LiveStreams, StreamId, StreamStatus};
+use skylark_protocol::{LiveStreams, StreamId, StreamStatus, mirror::OutsideRelays};
 use tokio::sync::watch::Receiver;
 
 pub use site_url::SiteUrl;
@@ -36,8 +36,9 @@ use super::{counters::Counters, site};
 use crate::{
     live::{Live, LiveStream},
     metrics::Page,
+    mirror::Mirror,
     relay::Relay,
-    streams::Streams,
+    streams::{Refused, Streams},
 };
 
 /// Largest body of a request to the API, bytes.
@@ -62,6 +63,8 @@ pub struct Rooms {
     pub live: Arc<Live>,
     /// The relay.
     pub relay: Arc<Relay>,
+    /// The outside relays.
+    pub mirror: Arc<Mirror>,
     /// Streams that belong to a Nostr key.
     pub streams: Arc<Streams>,
     /// Under which address this server is known.
@@ -104,6 +107,7 @@ pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
     let api = Router::new()
         .nest("/streams", streams::routes())
         .route("/openapi.json", get(openapi::document))
+        .route("/relays", get(relays))
         .route("/streams/live", get(live_streams))
         .route("/streams/{id}/ws", get(watch::watch))
         .route("/streams/{id}/status", get(status))
@@ -140,6 +144,11 @@ async fn live_streams(State(rooms): State<Rooms>) -> Result<Json<LiveStreams>, F
     let mut streams: Vec<_> = shown.map(|stream| with_viewers(&rooms, stream.status())).collect();
     streams.sort_by_key(|status| std::cmp::Reverse(status.started_at_ms));
     Ok(Json(LiveStreams { streams }))
+}
+
+/// `GET /api/v1/relays`: how it goes with the outside relays.
+async fn relays(State(rooms): State<Rooms>) -> Result<Json<OutsideRelays>, Failure> {
+    Ok(Json(rooms.mirror.relays().await.map_err(Refused::Db)?))
 }
 
 async fn status(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<Json<StreamStatus>, Failure> {
