@@ -179,9 +179,10 @@ async fn the_description_is_sound_and_knows_every_route() {
 #[tokio::test]
 async fn what_is_described_is_there_and_protected_as_described() {
     let stage = open_stage().await;
-    let ann = Owner::new(&stage, 1);
     let document = Document::of(&stage).await;
-    for operation in document.operations() {
+    // Each has an owner of its own: nobody may have many streams.
+    for (number, operation) in (1..).zip(document.operations()) {
+        let ann = Owner::new(&stage, number);
         let (id, _) = ann.create("a").await;
         let path = operation.path.replace("{id}", &id).replace("{pubkey}", &ann.pubkey().to_string());
         let call =
