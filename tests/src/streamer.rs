@@ -51,17 +51,42 @@ impl<'a> Streamer<'a> {
     /// # Errors
     /// When the API does not.
     pub async fn create(&self, title: &str) -> Result<StreamKey> {
-        let body = json!({ "title": title }).to_string();
-        let url = self.origin.url("/api/v1/streams/create");
-        let request = nip98::Request { url: &url, method: "POST", body: body.as_bytes() };
+        let answer = self.ask(Method::POST, "/api/v1/streams/create", &json!({ "title": title })).await?;
+        let created: CreatedStream = serde_json::from_value(answer)?;
+        Ok(StreamKey { stream: created.stream.id.to_string(), key: created.access.key })
+    }
+
+    /// Asks the API with a signed request; a body of `null` is none.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
+        let (url, body) = (self.origin.url(path), if body.is_null() { String::new() } else { body.to_string() });
+        let request = nip98::Request { url: &url, method: method.as_str(), body: body.as_bytes() };
         let now = nostr::Timestamp::now().as_secs();
         let signed = self.sign(&nip98::unsigned(self.pubkey(), request, now))?;
         let header = nip98::header(&serde_json::from_str(&signed.as_json())?);
         let headers = [("authorization", header.as_str()), ("content-type", "application/json")];
-        let answer = self.origin.client().send(Method::POST, &url, &headers, Bytes::from(body)).await?;
-        ensure!(answer.status == 201, "the stream was not made: {} {}", answer.status, answer.text());
-        let created: CreatedStream = answer.json()?;
-        Ok(StreamKey { stream: created.stream.id.to_string(), key: created.access.key })
+        let answer = self.origin.client().send(method, &url, &headers, Bytes::from(body)).await?;
+        ensure!(answer.status < 300, "{path} answered {} {}", answer.status, answer.text());
+        if answer.body.is_empty() { Ok(Value::Null) } else { answer.json() }
+    }
+
+    /// Goes live as a client should: leaves the end with the origin before the announcement is published.
+    ///
+    /// # Errors
+    /// When API or relay do not take it.
+    pub async fn go_live(&mut self, stream: &StreamKey, title: &str) -> Result<()> {
+        let path = format!("/api/v1/streams/{}", stream.stream);
+        self.ask(Method::POST, &format!("{path}/start"), &Value::Null).await?;
+        let at_s = nostr::Timestamp::now().as_secs() - 1;
+        let mut draft = LiveEventDraft::new(&stream.stream, Status::Live, title);
+        draft.streaming = vec![self.origin.playlist(stream)];
+        let ending = self.sign(&draft.ending(at_s).unsigned(self.pubkey(), at_s + 1)?)?;
+        let ending: Value = serde_json::from_str(&ending.as_json())?;
+        self.ask(Method::PUT, &format!("{path}/ending"), &json!({ "event": ending })).await?;
+        let announcement = self.sign(&draft.unsigned(self.pubkey(), at_s)?)?;
+        self.relay.publish(&announcement).await
     }
 
     /// Announces a stream as live.

@@ -23,7 +23,7 @@ pub struct Rules {
 enum Phase {
     Offline,
     Live,
-    Reconnecting { until: UnixTime },
+    Reconnecting { since: UnixTime },
     Ended,
 }
 
@@ -84,7 +84,7 @@ impl State {
 
     /// A broadcast from before a restart waits for its publisher from `now` on.
     pub fn recover(&mut self, now: UnixTime) {
-        self.phase = Phase::Reconnecting { until: now + self.rules.reconnect_timeout };
+        self.phase = Phase::Reconnecting { since: now };
     }
 
     /// A session with a valid key wants the stream.
@@ -146,13 +146,14 @@ impl State {
         }
         self.occupant = None;
         if self.phase == Phase::Live {
-            self.phase = Phase::Reconnecting { until: now + self.rules.reconnect_timeout };
+            self.phase = Phase::Reconnecting { since: now };
         }
     }
 
     /// Time has passed; true when the broadcast ends by it.
     pub fn expire(&mut self, now: UnixTime) -> bool {
-        let due = matches!(self.phase, Phase::Reconnecting { until } if until <= now);
+        let due =
+            matches!(self.phase, Phase::Reconnecting { since } if now.since(since) >= self.rules.reconnect_timeout);
         let claimed = self.occupant.is_some_and(|occupant| occupant.begun);
         if due && !claimed {
             self.phase = Phase::Ended;
@@ -161,7 +162,7 @@ impl State {
         false
     }
 
-    /// How long a broadcast waits for its publisher's return from now on. One that waits already is not affected.
+    /// How long a broadcast waits for its publisher's return, also one that waits already.
     pub fn set_reconnect_timeout(&mut self, timeout: Duration) {
         self.rules.reconnect_timeout = timeout;
     }
@@ -260,8 +261,8 @@ mod tests {
     #[test]
     fn each_stream_has_its_own_time_out() {
         let mut state = live();
-        state.set_reconnect_timeout(Duration::from_secs(3600));
         state.leave(A, at(0));
+        state.set_reconnect_timeout(Duration::from_secs(3600));
         assert!(!state.expire(at(3_599_999)));
         assert!(state.expire(at(3_600_000)));
     }

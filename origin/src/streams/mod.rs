@@ -15,7 +15,7 @@ pub mod thumbnail;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use skylark_protocol::{
-    StreamId,
+    StreamId, StreamState,
     address::Address,
     api::{ChangeStream, FieldError, Phase, Stream, StreamDetails, Viewers},
     event::PublicKey,
@@ -200,6 +200,9 @@ impl Streams {
     pub async fn start(&self, who: &PublicKey, id: &StreamId) -> Result<OwnedStream, Refused> {
         self.mine_to_use(who, id).await?;
         self.db.mark_started(id).await?;
+        if self.media(id).is_some_and(|media| media.state() == StreamState::Live) {
+            self.db.mark_had_media(id).await?;
+        }
         self.get(id).await
     }
 
