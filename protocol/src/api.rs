@@ -95,7 +95,8 @@ impl StreamDetails {
             if text.trim().chars().count() > max {
                 wrong.push(FieldError::new(field, format!("has more than {max} characters")));
             }
-            text::line(text, max)
+            // What was left out may have hidden spaces at the ends.
+            text::line(text, max).trim().to_owned()
         };
         let title = line("title", &self.title, Self::MAX_TITLE_CHARS, &mut wrong);
         if title.is_empty() {
@@ -112,7 +113,8 @@ impl StreamDetails {
         let mut tags = Vec::new();
         for (index, given) in self.tags.iter().take(Self::MAX_TAGS).enumerate() {
             let field = format!("tags[{index}]");
-            let tag = line(&field, given.trim().trim_start_matches('#'), Self::MAX_TAG_CHARS, &mut wrong);
+            let bare = |text: &str| text.trim_start_matches(|c: char| c == '#' || c.is_whitespace()).to_owned();
+            let tag = bare(&line(&field, &bare(given), Self::MAX_TAG_CHARS, &mut wrong));
             if tag.is_empty() {
                 wrong.push(FieldError::new(field, "is empty"));
             } else if !tags.contains(&tag) {
@@ -133,7 +135,7 @@ impl StreamDetails {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let description = text::block(&self.description, Self::MAX_DESCRIPTION_CHARS);
+        let description = text::block(&self.description, Self::MAX_DESCRIPTION_CHARS).trim().to_owned();
         Ok(Self { title, description, category, tags, ..self })
     }
 }
@@ -353,6 +355,20 @@ pub struct ErrorDetail {
     /// What is wrong with which field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldError>,
+}
+
+/// Body of the fuzz target `api_body`: what a stranger sends as a request. Panics when an invariant breaks.
+#[doc(hidden)]
+pub fn fuzz_body(body: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(body) {
+        let _ = crate::nip98::read_header(text);
+    }
+    let details = serde_json::from_slice::<StreamDetails>(body).map(StreamDetails::checked);
+    let change = serde_json::from_slice::<ChangeStream>(body);
+    let changed = change.map(|change| change.applied_to(StreamDetails { title: "a".into(), ..Default::default() }));
+    for kept in [details, changed].into_iter().flatten().flatten() {
+        assert_eq!(kept.clone().checked().as_ref(), Ok(&kept), "what is kept is as it is kept");
+    }
 }
 
 #[cfg(test)]

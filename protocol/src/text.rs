@@ -20,11 +20,13 @@ fn is_mark(character: char) -> bool {
 
 fn cleaned(text: &str, max_chars: usize, keeps: fn(char) -> bool) -> String {
     let mut marks = 0;
+    let shown = |character: &char| (keeps(*character) || !character.is_control()) && !is_harmful(*character);
+    // Counted among what is shown: what is left out in between must not make a new tower.
     let fit = |character: &char| {
         marks = if is_mark(*character) { marks + 1 } else { 0 };
-        marks <= MAX_MARKS && (keeps(*character) || !character.is_control()) && !is_harmful(*character)
+        marks <= MAX_MARKS
     };
-    text.trim().chars().filter(fit).take(max_chars).collect()
+    text.trim().chars().filter(shown).filter(fit).take(max_chars).collect()
 }
 
 /// One line of at most so many characters: a name, a title. Control and direction characters are left out, line breaks
@@ -84,6 +86,8 @@ mod tests {
             line(&format!("Z{}algo", "\u{0301}".repeat(50)), 100),
             format!("Z{}algo", "\u{0301}".repeat(MAX_MARKS))
         );
+        let hidden = format!("Z{0}\u{202e}{0}", "\u{0301}".repeat(MAX_MARKS));
+        assert_eq!(line(&hidden, 100), format!("Z{}", "\u{0301}".repeat(MAX_MARKS)));
         assert_eq!(line(&"x".repeat(1_000_000), 50).len(), 50);
         assert_eq!(block("a\nb\r\u{2066}c", 10), "a\nbc");
         // Families, flags and other writing stay.

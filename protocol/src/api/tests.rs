@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn titled(title: &str) -> StreamDetails {
@@ -45,7 +47,7 @@ fn limits_count_characters_and_are_reached_exactly() {
 
 #[test]
 fn titles_of_nothing_are_empty() {
-    for nothing in ["", "   ", "\u{202e}\u{200f}", "\n\t"] {
+    for nothing in ["", "   ", "\u{202e}\u{200f}", "\u{202e} \u{202e}", "\n\t"] {
         assert_eq!(wrong_fields(titled(nothing)), ["title"], "{nothing:?}");
     }
 }
@@ -84,4 +86,20 @@ fn keys_do_not_show_in_debug_output() {
         page_url: String::new(),
     };
     assert!(!format!("{access:?}").contains("secret"));
+}
+
+/// What hides, turns, towers and ends lines, in any order.
+const NASTY: &str = "[a#é \u{a0}\n\t\u{200f}\u{202e}\u{301}\u{feff}\u{0}]{0,60}";
+
+proptest! {
+    /// Whatever strangers write, what is kept of it is within the limits, and stays the same when it is sent again.
+    #[test]
+    fn what_is_kept_can_be_sent_again(
+        title in NASTY,
+        description in "(?s).{0,510}",
+        tags in prop::collection::vec(NASTY, 0..4),
+    ) {
+        let body = serde_json::json!({"title": title, "description": description, "category": title, "tags": tags});
+        fuzz_body(body.to_string().as_bytes());
+    }
 }
