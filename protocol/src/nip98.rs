@@ -75,7 +75,8 @@ pub enum Refused {
     Id,
 }
 
-/// The event for a request, for its author to sign.
+/// The event for a request, for its author to sign. Each is good once: a client that may send the same request twice in
+/// a second adds a tag that tells the two apart, such as a random `nonce`.
 #[must_use]
 pub fn unsigned(author: PublicKey, request: Request<'_>, created_at: u64) -> UnsignedEvent {
     let mut tags = vec![tag(["u", request.url]), tag(["method", request.method])];

@@ -64,7 +64,10 @@ impl<'a> Streamer<'a> {
         let (url, body) = (self.origin.url(path), if body.is_null() { String::new() } else { body.to_string() });
         let request = nip98::Request { url: &url, method: method.as_str(), body: body.as_bytes() };
         let now = nostr::Timestamp::now().as_secs();
-        let signed = self.sign(&nip98::unsigned(self.pubkey(), request, now))?;
+        let mut unsigned = nip98::unsigned(self.pubkey(), request, now);
+        // Two requests that are the same in one second are still two.
+        unsigned.tags.push(vec!["nonce".into(), format!("{:?}", std::time::Instant::now())]);
+        let signed = self.sign(&unsigned)?;
         let header = nip98::header(&serde_json::from_str(&signed.as_json())?);
         let headers = [("authorization", header.as_str()), ("content-type", "application/json")];
         let answer = self.origin.client().send(method, &url, &headers, Bytes::from(body)).await?;

@@ -3,7 +3,12 @@
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use e2e::origin::{self, Origin};
+use e2e::{
+    origin::{self, Origin},
+    relay_client::keys,
+    streamer::Streamer,
+};
+use nostr::ToBech32 as _;
 
 #[tokio::test]
 async fn a_key_is_made_while_the_server_runs_on_one_line() -> Result<()> {
@@ -30,6 +35,21 @@ async fn health_readiness_and_metrics_answer() -> Result<()> {
         let answer = origin.client().get(&origin.url(path)).await?;
         ensure!(answer.status == 200, "{path} answered {}", answer.status);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_owner_is_set_while_the_server_runs_and_may_create_streams() -> Result<()> {
+    let origin = Origin::start().await?;
+    let streamer = Streamer::new(&origin, 1).await?;
+    ensure!(origin.cli(&["owner"])? == "nobody yet\n");
+    ensure!(streamer.create("Show").await.is_err(), "who is not the owner may not");
+    let npub = keys(1)?.public_key().to_bech32()?;
+    ensure!(origin.cli(&["owner", &npub])?.trim_end() == npub);
+    ensure!(origin.cli(&["owner", "npub1nonsense"]).is_err());
+    ensure!(origin.cli(&["owner"])?.trim_end() == npub, "a mistake changes nothing");
+    let stream = streamer.create("Show").await?;
+    ensure!(!origin.log().contains(&stream.key), "a key is not logged");
     Ok(())
 }
 
