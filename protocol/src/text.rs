@@ -18,15 +18,27 @@ fn is_mark(character: char) -> bool {
     matches!(character, '\u{0300}'..='\u{036f}' | '\u{0483}'..='\u{0489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
+/// Whether this is nothing between two marks: what joins or varies characters.
+fn is_joiner(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// Cleaning twice is cleaning once: what was cleaned and sent on is the same for those who clean it again.
 fn cleaned(text: &str, max_chars: usize, keeps: fn(char) -> bool) -> String {
     let mut marks = 0;
     let shown = |character: &char| (keeps(*character) || !character.is_control()) && !is_harmful(*character);
     // Counted among what is shown: what is left out in between must not make a new tower.
     let fit = |character: &char| {
-        marks = if is_mark(*character) { marks + 1 } else { 0 };
-        marks <= MAX_MARKS
+        marks = match () {
+            () if is_mark(*character) => marks + 1,
+            () if is_joiner(*character) => marks,
+            () => 0,
+        };
+        marks <= MAX_MARKS || !is_mark(*character)
     };
-    text.trim().chars().filter(shown).filter(fit).take(max_chars).collect()
+    let shown: String = text.chars().filter(shown).filter(fit).collect();
+    let bounded: String = shown.trim().chars().take(max_chars).collect();
+    bounded.trim_end().to_owned()
 }
 
 /// One line of at most so many characters: a name, a title. Control and direction characters are left out, line breaks
@@ -88,6 +100,9 @@ mod tests {
         );
         let hidden = format!("Z{0}\u{202e}{0}", "\u{0301}".repeat(MAX_MARKS));
         assert_eq!(line(&hidden, 100), format!("Z{}", "\u{0301}".repeat(MAX_MARKS)));
+        let joined = format!("Z{}", "\u{0301}\u{200d}".repeat(50));
+        assert_eq!(line(&joined, 100).chars().filter(|c| is_mark(*c)).count(), MAX_MARKS);
+        assert_eq!(line("\u{202e} x y", 2), "x", "nothing is left to trim");
         assert_eq!(line(&"x".repeat(1_000_000), 50).len(), 50);
         assert_eq!(block("a\nb\r\u{2066}c", 10), "a\nbc");
         // Families, flags and other writing stay.

@@ -12,9 +12,11 @@
 //! | `outside` | what goes to outside relays, and comes from them |
 //! | `store` | events in SQL (NIP-09) |
 //! | `limits` | how much anybody may ask for |
+//! | `fuzz` | the body of its fuzz target |
 
 mod authentication;
 mod chats;
+mod fuzz;
 mod information;
 mod limits;
 mod message;
@@ -303,7 +305,7 @@ impl Relay {
             paces.take(event.pubkey, allowance, now).map_err(wait)?;
             let allowance = Allowance::new(ADDRESS_BURST, ADDRESS_EVENTS_PER_S, Duration::from_secs(1));
             let mut paces = self.address_paces.lock().unwrap_or_else(PoisonError::into_inner);
-            for stream in references.streams.iter().take(1) {
+            for stream in &references.streams {
                 paces.take(stream.clone(), allowance, now).map_err(wait)?;
             }
         }
@@ -314,6 +316,10 @@ impl Relay {
     async fn moderate(&self, event: &event::Event, references: &References, at: u64) -> Result<(), Rejected> {
         match event.kind {
             kind::CHAT | kind::REACTION | kind::RAID | kind::CLIP | kind::PRESENCE => {
+                // Readers find it under every one of them, so the rules of every one have to hold.
+                if references.names_more_streams {
+                    return Err(Rejected::invalid("it belongs to too many live events"));
+                }
                 for stream in &references.streams {
                     self.chats.judge(&self.store, stream, event, at).await?;
                 }
@@ -369,6 +375,12 @@ impl Relay {
         let messages = [("request", counters.requests.get()), ("unreadable", counters.unreadable.get())];
         page.counters("skylark_relay_messages_total", "Other messages to the relay.", "what", messages);
     }
+}
+
+/// Body of the fuzz target `relay_message`: what a client says to the relay. Panics when an invariant breaks.
+#[doc(hidden)]
+pub fn fuzz_message(text: &[u8]) {
+    fuzz::message(text);
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub(super) struct References {
     pub(super) streams: Vec<Address>,
     events: Vec<EventId>,
     people: Vec<PublicKey>,
+    /// There are live events besides.
+    pub(super) names_more_streams: bool,
 }
 
 impl References {
@@ -58,6 +60,7 @@ impl References {
                 _ => {}
             }
         }
+        references.names_more_streams = references.streams.len() > MAX_REFERENCES;
         references.streams.truncate(MAX_REFERENCES);
         references.events.truncate(MAX_REFERENCES);
         references.people.truncate(MAX_REFERENCES);

@@ -13,6 +13,7 @@ mod owned;
 mod owner;
 mod relay;
 mod relay_client;
+mod relay_moderation;
 mod stage;
 mod tls;
 mod watch;

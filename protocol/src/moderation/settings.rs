@@ -95,7 +95,7 @@ impl ChatSettings {
                 tags.all("p").filter(move |rest| rest.get(2).is_some_and(|role| role.eq_ignore_ascii_case(wanted)));
             matching.filter_map(|rest| rest.first()?.parse().ok()).take(max).collect()
         };
-        let word = |word: &str| text::line(word, Self::MAX_WORD_CHARS).to_lowercase();
+        let word = |word: &str| text::line(&word.to_lowercase(), Self::MAX_WORD_CHARS);
         let mut removed: Vec<EventId> = tags.values("e").filter_map(|id| id.parse().ok()).collect();
         removed.drain(..removed.len().saturating_sub(Self::MAX_REMOVED));
         Ok(Self {

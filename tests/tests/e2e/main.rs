@@ -8,6 +8,7 @@ mod escrow;
 mod https;
 mod keys;
 mod mirror;
+mod nostr_tools;
 mod page;
 mod players;
 mod restart;
