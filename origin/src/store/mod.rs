@@ -6,10 +6,12 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | `reader` | segments for late viewers |
 //! | `record` | the journal's records |
 //! | `writer` | the thread |
 //! | [`recovery`] | what is found at a start |
 
+mod reader;
 mod record;
 pub mod recovery;
 mod writer;
@@ -33,9 +35,10 @@ use skylark_media::{
     window::{Position, WindowConfig},
 };
 use skylark_protocol::StreamId;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use self::{
+    reader::Reader,
     record::{Head, PartRecord, Record},
     writer::{Command, Counters},
 };
@@ -46,8 +49,6 @@ pub const ACK_PATIENCE: Duration = Duration::from_millis(20);
 pub const QUEUE_BYTES: usize = 64 << 20;
 /// Commands that may wait. One is small, but not nothing.
 const MAX_QUEUED: usize = 65_536;
-/// Segments that are read for late viewers at a time: each is held in memory while it is sent.
-const MAX_READERS: usize = 8;
 /// Name of a broadcast's journal.
 const JOURNAL_FILE: &str = "journal";
 /// Folder of the live media in the data folder.
@@ -92,7 +93,7 @@ struct Disk {
     commands: mpsc::Sender<Command>,
     counters: Arc<Counters>,
     next_journal: AtomicU64,
-    readers: Arc<Semaphore>,
+    reader: Reader,
 }
 
 /// One journal among those that are open.
@@ -117,14 +118,7 @@ impl Store {
         let counters = Arc::new(Counters::default());
         let shared = Arc::clone(&counters);
         thread::Builder::new().name("store".into()).spawn(move || writer::run(&queue, &shared))?;
-        let disk = Disk {
-            folder,
-            config,
-            commands,
-            counters,
-            next_journal: AtomicU64::new(0),
-            readers: Arc::new(Semaphore::new(MAX_READERS)),
-        };
+        let disk = Disk { folder, config, commands, counters, next_journal: AtomicU64::new(0), reader: Reader::new() };
         Ok(Self { disk: Some(Arc::new(disk)) })
     }
 
@@ -157,21 +151,9 @@ impl Store {
         msn: u64,
         bytes: u64,
     ) -> Option<Bytes> {
-        let disk = Arc::clone(self.disk.as_ref()?);
-        let permit = Arc::clone(&disk.readers).acquire_owned().await.ok()?;
+        let disk = self.disk.as_ref()?;
         let file = disk.folder.join(stream.as_str()).join(broadcast).join(segment_file(rendition, msn));
-        let read = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            // Another length: the disk did not take all of its parts.
-            (fs::metadata(&file)?.len() == bytes).then(|| fs::read(&file)).transpose()
-        });
-        match read.await.ok()? {
-            Ok(segment) => segment.map(Bytes::from),
-            Err(error) => {
-                tracing::debug!(%error, %msn, "cannot read a segment that left its window");
-                None
-            }
-        }
+        disk.reader.read(&file, bytes).await
     }
 
     /// Waits until everything handed over so far is on its medium.
