@@ -13,6 +13,8 @@ const SPAN: Duration = Duration::from_secs(10);
 pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Bitrate and loss are not judged before so much was seen.
 const WARM_UP: Duration = Duration::from_secs(3);
+/// No picture for so long is none any more.
+const STANDSTILL: Duration = Duration::from_secs(3);
 /// A jump of the publisher's clock is held against it for so long.
 const JUMP_MEMORY: Duration = Duration::from_secs(60);
 /// Keyframes should not be further apart: what a segment may last.
@@ -79,7 +81,13 @@ impl Meter {
         let elapsed = now.since(oldest.at).as_secs_f64().max(f64::EPSILON);
         let per_second = |count: u64| count as f64 / elapsed;
         let frames = stats.video_frames.saturating_sub(oldest.stats.video_frames);
-        let frame_rate = stats.frame_rate_millis.map_or_else(|| per_second(frames), |rate| f64::from(rate) / 1000.0);
+        let before_standstill = self.samples.iter().rev().find(|sample| now.since(sample.at) >= STANDSTILL);
+        let stands_still = before_standstill.is_some_and(|sample| sample.stats.video_frames == stats.video_frames);
+        let frame_rate = match stats.frame_rate_millis {
+            _ if stands_still => 0.0,
+            Some(rate) => f64::from(rate) / 1000.0,
+            None => per_second(frames),
+        };
         let mut health = Health {
             protocol: self.protocol.as_str().to_owned(),
             bitrate_bps: (per_second(bytes.saturating_sub(oldest.bytes)) * 8.0) as u64,
@@ -118,7 +126,9 @@ impl Meter {
             let seconds = f64::from(interval_ms) / 1000.0;
             fault(20, "long-gop", format!("keyframes are {seconds:.1} s apart: set the keyframe interval to 2 s"));
         }
-        if warm && stats.video_frames > 0 && health.frame_rate < LOW_FRAME_RATE {
+        if warm && stats.video_frames > 0 && health.frame_rate == 0.0 {
+            fault(50, "no-picture", "no picture arrives any more: check the camera".to_owned());
+        } else if warm && stats.video_frames > 0 && health.frame_rate < LOW_FRAME_RATE {
             fault(20, "low-frame-rate", format!("only {:.1} pictures a second arrive", health.frame_rate));
         }
         if let Some(skew_ms) = stats.av_skew_ms.filter(|skew| skew.saturating_abs() > HIGH_SKEW_MS) {

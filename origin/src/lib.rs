@@ -36,5 +36,6 @@ pub mod site;
 mod start;
 pub mod store;
 pub mod streams;
+mod vital;
 
 pub use start::{Handle, StartError, start};

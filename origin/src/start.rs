@@ -26,6 +26,7 @@ use crate::{
     serve::{self, HttpConfig, HttpError, IngestPorts, Probe, Rooms, Service, SiteUrl, TlsFiles},
     store::{Store, StoreConfig},
     streams::Streams,
+    vital::Vital,
 };
 
 /// What publishers' sessions get after a stop to hand over what they have.
@@ -116,6 +117,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     own(config, &db).await?;
     let streams = Streams::open(config.streams_config(), db.clone(), Arc::clone(&live), Arc::clone(&relay)).await?;
     let mirror = Mirror::new(Arc::clone(&relay), db.clone());
+    let vital = Vital::default();
     let rooms = Rooms {
         live: Arc::clone(&live),
         relay: Arc::clone(&relay),
@@ -125,17 +127,17 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
         ingest: IngestPorts { rtmp: addrs.1.port(), srt: addrs.2.port() },
         requests_per_minute: config.api.requests_per_minute,
         stop: stop_http.subscribe(),
-        probes: probes(&db, &ingest_stop),
+        probes: probes(&db, &vital, &ingest_stop),
         metrics: page(&live, &store, &relay, &mirror, rtmp.counters(), srt.counters()),
     };
     let ingest = vec![
-        tokio::spawn(Arc::clone(&live).run(ingest_stop.clone())),
-        tokio::spawn(rtmp.run(Arc::clone(&live), ingest_stop.clone())),
-        tokio::spawn(srt.run(Arc::clone(&live), ingest_stop.clone())),
-        tokio::spawn(streams.run(ingest_stop)),
+        vital.spawn("live", &ingest_stop, Arc::clone(&live).run(ingest_stop.clone())),
+        vital.spawn("rtmp", &ingest_stop, rtmp.run(Arc::clone(&live), ingest_stop.clone())),
+        vital.spawn("srt", &ingest_stop, srt.run(Arc::clone(&live), ingest_stop.clone())),
+        vital.spawn("streams", &ingest_stop, streams.run(ingest_stop.clone())),
     ];
-    tokio::spawn(relay.run());
-    tokio::spawn(Arc::clone(&mirror).run(stop_http.subscribe()));
+    vital.spawn("relay", &http_stop, relay.run());
+    vital.spawn("mirror", &http_stop, Arc::clone(&mirror).run(http_stop.clone()));
     let serving = tokio::spawn(http.run(Service::new(rooms), http_stop));
     let (http, rtmp, srt) = addrs;
     // Scripts read the addresses from this line.
@@ -223,7 +225,7 @@ fn passphrase(path: &Path) -> Result<Passphrase, StartError> {
 }
 
 /// What `/readyz` asks.
-fn probes(db: &Db, stop: &watch::Receiver<bool>) -> Arc<[(&'static str, Probe)]> {
+fn probes(db: &Db, vital: &Vital, stop: &watch::Receiver<bool>) -> Arc<[(&'static str, Probe)]> {
     let db = db.clone();
     let database: Probe = Arc::new(move || {
         let db = db.clone();
@@ -234,7 +236,9 @@ fn probes(db: &Db, stop: &watch::Receiver<bool>) -> Arc<[(&'static str, Probe)]>
         let running = if *stop.borrow() { Err("it is about to stop".to_owned()) } else { Ok(()) };
         Box::pin(std::future::ready(running))
     });
-    Arc::new([("server", running), ("database", database)])
+    let vital = vital.clone();
+    let tasks: Probe = Arc::new(move || Box::pin(std::future::ready(vital.check())));
+    Arc::new([("server", running), ("tasks", tasks), ("database", database)])
 }
 
 fn open_store(config: &Config, data: &Path) -> Result<Store, StartError> {

@@ -99,6 +99,7 @@ export class Engine {
   #video;
   #listener;
   #hls = null;
+  #native = false;
   #destroyed = false;
   #bufferedEnd = 0;
 
@@ -118,8 +119,10 @@ export class Engine {
     }
     if (this.#destroyed) return;
     if (Hls.isSupported()) this.#loadWith(Hls, url);
-    else if (this.#video.canPlayType("application/vnd.apple.mpegurl")) this.#video.src = url;
-    else this.#listener("error", 1, "unsupported no-media-source 0");
+    else if (this.#video.canPlayType("application/vnd.apple.mpegurl")) {
+      this.#native = true;
+      this.#video.src = url;
+    } else this.#listener("error", 1, "unsupported no-media-source 0");
   }
 
   #loadWith(Hls, url) {
@@ -209,7 +212,7 @@ export class Engine {
 
   /** Whether the browser plays HLS without our help: then buffer and speed are its own affair. */
   native() {
-    return !this.#hls;
+    return this.#native;
   }
 
   /** Lets go of the `<video>`; what it showed last stays on `still`, a `<canvas>` below it. */

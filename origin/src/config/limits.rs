@@ -29,7 +29,7 @@ impl Config {
         within("rtmp.max_connections", rtmp.max_connections, 1..=100_000)?;
         within("rtmp.handshake_timeout_s", rtmp.handshake_timeout_s, 1..=60)?;
         within("rtmp.idle_timeout_s", rtmp.idle_timeout_s, 1..=600)?;
-        within("srt.latency_ms", srt.latency_ms, 20..=8000)?;
+        within("srt.latency_ms", srt.latency_ms, 120..=8000)?;
         within("srt.max_sessions", srt.max_sessions, 1..=100_000)?;
         within("srt.max_pending", srt.max_pending, 1..=65_536)?;
         within("srt.handshake_timeout_s", srt.handshake_timeout_s, 1..=60)?;

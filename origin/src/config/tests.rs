@@ -84,3 +84,14 @@ fn addresses_are_taken_as_people_write_them() {
     let any: ListenAddr = ":8080".parse().unwrap();
     assert!(any.to_socket_addr().ip().is_unspecified());
 }
+
+#[test]
+fn the_environment_can_set_every_section() {
+    let toml::Value::Table(sections) = toml::Value::try_from(Config::default()).unwrap() else {
+        panic!("a configuration is a table")
+    };
+    for section in sections.keys() {
+        let variable = format!("{ENV_PREFIX}{}_NO_SUCH_KEY", section.to_uppercase());
+        assert!(parse(None, [(variable.clone(), "1".to_owned())]).is_err(), "{variable} is overlooked");
+    }
+}

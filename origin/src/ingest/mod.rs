@@ -138,6 +138,7 @@ pub struct Ingest {
     allowance: Allowance,
     meter: Meter,
     bytes: u64,
+    media_bytes: u64,
     began_at: UnixTime,
     last_media: UnixTime,
     counted: PipelineStats,
@@ -159,6 +160,7 @@ impl Ingest {
             allowance: Allowance::new(max_bitrate_bps),
             pipeline: None,
             bytes: 0,
+            media_bytes: 0,
             began_at: now,
             last_media: now,
             counted: PipelineStats::default(),
@@ -173,25 +175,17 @@ impl Ingest {
     /// When the publisher has to be told to go; then call [`Ingest::finish`] with [`Departure::Refused`].
     pub async fn feed(&mut self, input: Input) -> Result<(), IngestError> {
         let now = self.publisher.now();
-        let (bytes, is_media) = weigh(&input);
+        let (bytes, may_begin) = weigh(&input);
         if bytes > 0 {
             self.bytes += bytes;
             self.publisher.metrics().ingest(self.publisher.protocol()).bytes.add(bytes);
             self.allowance.spend(now, bytes)?;
         }
-        if is_media {
-            self.last_media = now;
-            self.publisher.deliver(now);
-        } else {
-            let (silent, limit) = (now.since(self.last_media), self.publisher.limits().media_timeout);
-            if silent >= limit {
-                return Err(IngestError::Idle { idle_s: silent.as_secs() });
-            }
-        }
-        let fed = match self.pipeline(is_media).await? {
+        let fed = match self.pipeline(now, may_begin).await? {
             Some(pipeline) => pipeline.feed(now, input),
-            None => return Ok(()),
+            None => Ok(()),
         };
+        self.expect_media(now)?;
         self.drain(now).await?;
         fed?;
         if self.meter.is_due(now) {
@@ -199,6 +193,21 @@ impl Ingest {
             self.expect_frames(now)?;
         }
         Ok(())
+    }
+
+    /// Only picture and sound keep a session: an encoder without input goes on sending tables and stuffing.
+    fn expect_media(&mut self, now: UnixTime) -> Result<(), IngestError> {
+        let media_bytes = self.pipeline.as_ref().map_or(0, |pipeline| pipeline.stats().media_bytes);
+        if media_bytes > self.media_bytes {
+            (self.media_bytes, self.last_media) = (media_bytes, now);
+            self.publisher.deliver(now);
+            return Ok(());
+        }
+        let silent = now.since(self.last_media);
+        if silent < self.publisher.limits().media_timeout {
+            return Ok(());
+        }
+        Err(IngestError::Idle { idle_s: silent.as_secs() })
     }
 
     /// Bytes in which there is neither picture nor sound do not hold a stream for ever.
@@ -243,9 +252,9 @@ impl Ingest {
     }
 
     /// The pipeline; made when the first media arrives.
-    async fn pipeline(&mut self, is_media: bool) -> Result<Option<&mut Pipeline>, Stop> {
-        if self.pipeline.is_none() && is_media {
-            self.began_at = self.last_media;
+    async fn pipeline(&mut self, now: UnixTime, may_begin: bool) -> Result<Option<&mut Pipeline>, Stop> {
+        if self.pipeline.is_none() && may_begin {
+            self.began_at = now;
             let (config, resume) = self.publisher.begin().await?;
             self.pipeline = Some(Pipeline::new(config, self.publisher.limits().pipeline(), resume));
         }
@@ -285,7 +294,7 @@ impl Ingest {
     }
 }
 
-/// Bytes of an input, and whether they are sound or picture.
+/// Bytes of an input, and whether they may be sound or picture.
 fn weigh(input: &Input) -> (u64, bool) {
     match input {
         Input::Flv(tag) => (tag.data.len() as u64, tag.kind != TagKind::Data),

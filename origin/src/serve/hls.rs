@@ -125,14 +125,16 @@ async fn media<T>(
     content: impl FnOnce(T) -> Content,
 ) -> Answer {
     let held = hold(rendition, patience, |published| match find(published) {
-        Lookup::Here(found) => Some(Some(found)),
-        Lookup::Gone => Some(None),
+        Lookup::Here(found) => Some(Ok(found)),
+        Lookup::Gone => Some(Err(Cache::Seconds(MISSING_SECONDS))),
+        // What a cache kept of this would soon be wrong.
+        Lookup::NotYet => Some(Err(Cache::No)),
         Lookup::Wait => None,
     })
     .await;
     match held {
-        Ok((_, Some(found))) => immutable(content(found)),
-        Ok((_, None)) => missing("no longer, or never, in this playlist"),
+        Ok((_, Ok(found))) => immutable(content(found)),
+        Ok((_, Err(cache))) => Answer::refusal(StatusCode::NOT_FOUND, cache, "not, or no longer, in this playlist"),
         Err(impatient) => late(impatient),
     }
 }

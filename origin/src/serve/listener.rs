@@ -21,6 +21,7 @@ use super::{
     http1::{self, End},
     patience::Patience,
     peer::Peer,
+    requests::Requests,
     service::Service,
     stall::{Unstalled, WRITE_STALL_LIMIT},
     tls::{Certificate, TlsError, TlsFiles},
@@ -44,7 +45,7 @@ pub(super) const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Most header fields of a request.
 pub(super) const MAX_HEADER_FIELDS: usize = 64;
 /// Most requests at once on one HTTP/2 connection.
-const MAX_HTTP2_STREAMS: u32 = 64;
+const MAX_HTTP2_STREAMS: u32 = 32;
 /// Most bytes of a response that HTTP/2 keeps for one stream while the viewer does not take them.
 const MAX_HTTP2_SEND_BUFFER: usize = 256 * 1024;
 /// An HTTP/2 peer is asked for a sign of life at this distance.
@@ -240,12 +241,15 @@ impl Connection {
             .max_concurrent_streams(MAX_HTTP2_STREAMS)
             .max_send_buf_size(MAX_HTTP2_SEND_BUFFER)
             .keep_alive_interval(HTTP2_PING_INTERVAL);
+        let requests = Requests::new();
         let service = service_fn(|mut request| {
             let (service, stop) = (self.service.clone(), self.stop.clone());
             request.extensions_mut().insert(self.peer);
+            let open = requests.begin();
             async move {
                 let mut patience = Patience::new(stop);
-                Ok::<_, std::convert::Infallible>(service.call(request, &mut patience).await)
+                let response = service.call(request, &mut patience).await;
+                Ok::<_, std::convert::Infallible>(response.map(|body| open.watch(body)))
             }
         });
         let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
@@ -254,19 +258,30 @@ impl Connection {
         let stopped = async {
             _ = stop.wait_for(|stop| *stop).await;
         };
-        let ended = tokio::select! {
-            outcome = connection.as_mut() => Some(outcome),
-            () = stopped => None,
+        let overdue = async {
+            let reason = requests.overdue().await;
+            tracing::debug!(reason, "connection closed");
+            self.service.counters().slow.increment();
         };
-        let outcome = match ended {
-            Some(outcome) => outcome,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let conversation = async {
+            let ended = tokio::select! {
+                outcome = connection.as_mut() => Some(outcome),
+                () = stopped => None,
+            };
+            let outcome = match ended {
+                Some(outcome) => outcome,
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "connection ended");
             }
         };
-        if let Err(error) = outcome {
-            tracing::debug!(%error, "connection ended");
+        tokio::select! {
+            () = conversation => {}
+            () = overdue => {}
         }
     }
 }

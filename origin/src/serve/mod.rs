@@ -13,7 +13,7 @@
 //! | `answer`, `body` | conditions, ranges, caching (RFC 9110, 9111); the bytes |
 //! | `api` | `/api/v1/…`, `/healthz`, `/readyz`, `/metrics` |
 //! | `site` | `/`, `/s/{id}`, `/assets/…` |
-//! | `patience`, `stall` | time limits: of every wait, of viewers who stop reading |
+//! | `patience`, `stall`, `requests` | time limits: of every wait, of viewers who stop reading, of requests that hyper serves |
 //! | `peer` | from which address a request comes |
 //! | `tls` | certificates and their renewal |
 //! | `counters` | what is counted for `/metrics` |
@@ -31,6 +31,7 @@ mod listener;
 mod path;
 mod patience;
 mod peer;
+mod requests;
 mod service;
 mod site;
 mod stall;

@@ -98,7 +98,9 @@ impl Service {
         let held = self.live.metrics().http_held.enter();
         let answer = hls::answer(&self.live, asked.path, asked.query, patience).await;
         drop(held);
-        let answer = answer.under(&asked.conditions);
+        // A range is one of a `GET` (RFC 9110 §14.2).
+        let range = asked.conditions.range.filter(|_| !asked.head_only);
+        let answer = answer.under(&Conditions { range, ..asked.conditions });
         self.count(answer.status);
         if asked.head_only {
             return answer.head_only();

@@ -127,6 +127,8 @@ struct Journal {
     folder: PathBuf,
     file: File,
     len: u64,
+    /// A record could not be written, and the file is gone; it comes back whole when the disk takes it.
+    is_broken: bool,
     /// What is in the journal and still matters; older segments' records fall out at the front.
     records: VecDeque<Record>,
     segments: BTreeMap<RenditionId, Segment>,
@@ -147,7 +149,7 @@ impl Journal {
         fs::create_dir_all(&folder)?;
         let records = VecDeque::from(records);
         let (file, len) = write_journal(&folder, &records)?;
-        Ok(Self { folder, file, len, records, segments: BTreeMap::new(), complained: false })
+        Ok(Self { folder, file, len, is_broken: false, records, segments: BTreeMap::new(), complained: false })
     }
 
     fn part(&mut self, mut record: PartRecord, data: Option<Bytes>) -> io::Result<()> {
@@ -185,14 +187,18 @@ impl Journal {
         let mut bytes = Vec::new();
         record.write(&mut bytes);
         self.records.push_back(record);
-        if let Err(error) = self.file.write_all(&bytes) {
-            // A torn record would hide all that follow it.
-            _ = self.file.set_len(self.len);
-            return Err(error);
+        if !self.is_broken {
+            if let Err(error) = self.file.write_all(&bytes) {
+                // Numbers that it lacks would be given again after a restart, to other media: better a new broadcast.
+                self.is_broken = true;
+                fs::remove_file(self.folder.join(JOURNAL_FILE))?;
+                return Err(error);
+            }
+            self.len += bytes.len() as u64;
         }
-        self.len += bytes.len() as u64;
-        if self.len > MAX_JOURNAL {
+        if self.is_broken || self.len > MAX_JOURNAL {
             (self.file, self.len) = write_journal(&self.folder, &self.records)?;
+            self.is_broken = false;
         }
         Ok(())
     }

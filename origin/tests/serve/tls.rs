@@ -12,7 +12,7 @@ use rustls::{
 };
 use skylark_origin::serve::{HttpConfig, Server, TlsFiles};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::stage::{INIT, Setting, Stage};
@@ -79,6 +79,46 @@ async fn http_1_is_served_to_the_others() {
     let answer = client.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "part 0".as_bytes());
+}
+
+#[tokio::test]
+async fn who_asks_for_nothing_is_closed() {
+    let (stage, certificate, _folder) = secure_stage().await;
+    for protocols in [&["h2"], &["http/1.1"]] {
+        let mut silent = connect(&stage, &certificate, protocols).await;
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        tokio::time::resume();
+        let mut rest = Vec::new();
+        // With a word of goodbye or without.
+        _ = tokio::time::timeout(Duration::from_secs(10), silent.read_to_end(&mut rest)).await.expect("it is closed");
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_take_a_response_over_http_2_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = certify(folder.path());
+    let tls = Some(files(folder.path()));
+    let stage = Stage::with(Setting { tls, part_bytes: 1 << 20, ..Setting::default() }).await;
+    for window_bytes in [0, 1000] {
+        let stream = connect(&stage, &certificate, &["h2"]).await;
+        let (mut client, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(window_bytes)
+            .handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        let connection = tokio::spawn(connection);
+        let request = Request::get(format!("https://localhost{}", stage.path("0.0.m4s"))).body(Empty::<Bytes>::new());
+        let answer = client.send_request(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        tokio::time::resume();
+        let closed = tokio::time::timeout(Duration::from_secs(10), connection).await;
+        assert!(closed.is_ok(), "the connection of a window of {window_bytes} bytes is still open");
+        drop(answer);
+    }
 }
 
 #[tokio::test]

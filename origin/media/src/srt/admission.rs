@@ -204,10 +204,11 @@ impl Admission {
         if of_address < MAX_PENDING_PER_ADDRESS && self.pending.len() < self.max_pending {
             return true;
         }
-        let crowded = of_address >= MAX_PENDING_PER_ADDRESS;
-        let done = self.pending.iter().filter(|(caller, pending)| {
-            matches!(pending.state, State::Rejected(_)) && (!crowded || caller.peer.ip() == address)
-        });
+        // Who was rejected so often has to wait: every request costs a look into the database.
+        if of_address >= MAX_PENDING_PER_ADDRESS {
+            return false;
+        }
+        let done = self.pending.iter().filter(|(_, pending)| matches!(pending.state, State::Rejected(_)));
         let oldest = done.min_by_key(|(_, pending)| pending.since).map(|(caller, _)| *caller);
         oldest.is_some_and(|caller| self.pending.remove(&caller).is_some())
     }

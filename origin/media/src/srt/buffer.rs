@@ -10,6 +10,10 @@ use crate::time::UnixTime;
 /// Packets between the first missing one and the newest: about 10 MB of media. A packet further ahead is not taken.
 pub(super) const MAX_WINDOW: usize = 8192;
 
+/// So many packets in a row far ahead of what is expected mean that the sender has gone on without us: it was away for
+/// long. Fewer are strays.
+const RESUME_AFTER: u32 = 16;
+
 /// A data packet that waits for its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
@@ -46,6 +50,11 @@ pub(super) enum Arrival {
     Late,
     /// Too far from what is expected to be true.
     Outside,
+    /// The sender has gone on: so many packets are lost, and this is the next one.
+    Resumed {
+        /// Packets that were never here.
+        lost: usize,
+    },
 }
 
 /// What comes next.
@@ -62,11 +71,13 @@ pub(super) struct Buffer {
     next: Sequence,
     slots: VecDeque<Slot>,
     missing: usize,
+    /// The last of some packets in a row that were too far ahead, and how many they are.
+    far: Option<(Sequence, u32)>,
 }
 
 impl Buffer {
     pub(super) fn new(first: Sequence) -> Self {
-        Self { next: first, slots: VecDeque::new(), missing: 0 }
+        Self { next: first, slots: VecDeque::new(), missing: 0, far: None }
     }
 
     /// The first packet that has not been handed over.
@@ -92,8 +103,14 @@ impl Buffer {
             return if ahead.unsigned_abs() as usize <= MAX_WINDOW { Arrival::Late } else { Arrival::Outside };
         };
         if index >= MAX_WINDOW {
-            return Arrival::Outside;
+            if !self.has_gone_on(packet.sequence) {
+                return Arrival::Outside;
+            }
+            self.next = packet.sequence;
+            self.slots.push_back(Slot::Here(packet));
+            return Arrival::Resumed { lost: index };
         }
+        self.far = None;
         if let Some(slot) = self.slots.get_mut(index) {
             let Slot::Missing { since, .. } = *slot else { return Arrival::Late };
             *slot = Slot::Here(packet);
@@ -104,6 +121,17 @@ impl Buffer {
         self.extend_missing(revealed, now, ask_at);
         self.slots.push_back(Slot::Here(packet));
         Arrival::New { revealed }
+    }
+
+    /// Counts a packet that is too far ahead; whether enough of them came one after the other, while nothing else did.
+    fn has_gone_on(&mut self, sequence: Sequence) -> bool {
+        let in_a_row = self.far.filter(|(last, _)| sequence.since(*last) == 1).map_or(1, |(_, count)| count + 1);
+        self.far = Some((sequence, in_a_row));
+        let has_gone_on = in_a_row >= RESUME_AFTER && self.slots.is_empty();
+        if has_gone_on {
+            self.far = None;
+        }
+        has_gone_on
     }
 
     fn extend_missing(&mut self, count: usize, now: UnixTime, ask_at: UnixTime) {
@@ -221,6 +249,24 @@ mod tests {
         buffer.give_up(at(0), Sequence::new(1001), Sequence::new(1005));
         buffer.give_up(at(0), Sequence::new(5), Sequence::new(3));
         assert_eq!((buffer.free(), buffer.missing()), (MAX_WINDOW, 0));
+    }
+
+    #[test]
+    fn a_sender_who_has_gone_on_is_followed() {
+        let mut buffer = Buffer::new(Sequence::new(0));
+        let far = MAX_WINDOW as u32 + 500;
+        // Strays, even many of them, are not in a row.
+        for number in 0..100 {
+            assert_eq!(buffer.insert(at(0), at(0), held(far + 2 * number)), Arrival::Outside);
+        }
+        let arrivals: Vec<Arrival> =
+            (0..RESUME_AFTER).map(|number| buffer.insert(at(1), at(1), held(far + 1000 + number))).collect();
+        let lost = (far + 1000 + RESUME_AFTER - 1) as usize;
+        assert_eq!(arrivals.last(), Some(&Arrival::Resumed { lost }));
+        assert!(arrivals[..arrivals.len() - 1].iter().all(|arrival| *arrival == Arrival::Outside));
+        let next = far + 1000 + RESUME_AFTER;
+        assert_eq!(buffer.insert(at(2), at(2), held(next)), Arrival::New { revealed: 0 });
+        assert_eq!(popped(&mut buffer, at(3)), [Ok(next - 1), Ok(next)]);
     }
 
     #[test]

@@ -204,6 +204,10 @@ impl Session {
             }
             Arrival::Late => self.statistics.late += 1,
             Arrival::Outside => self.statistics.outside += 1,
+            Arrival::Resumed { lost } => {
+                self.statistics.received += 1;
+                self.statistics.lost += lost as u64;
+            }
         }
         self.deliver(now, Duration::MAX);
     }

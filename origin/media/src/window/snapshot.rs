@@ -108,6 +108,8 @@ pub enum Lookup<T> {
     Here(T),
     /// Not yet, but it is the next to come (or close): hold the request.
     Wait,
+    /// It may come later, but nobody was told of it: 404 for now.
+    NotYet,
     /// It was, or will never be: 404.
     Gone,
 }
@@ -147,6 +149,7 @@ impl Snapshot {
             None if (msn, part) == self.next => Lookup::Wait,
             // Should the current segment end here, this is next.
             None if part == 0 && self.next.0.checked_add(1) == Some(msn) => Lookup::Wait,
+            None if (msn, part) > self.next => Lookup::NotYet,
             None => Lookup::Gone,
         }
     }
@@ -157,6 +160,7 @@ impl Snapshot {
         match self.complete(msn) {
             Some(segment) => Lookup::Here(segment.parts.iter().map(|part| part.data.clone()).collect()),
             None if !self.ended && msn == self.next.0 => Lookup::Wait,
+            None if !self.ended && msn > self.next.0 => Lookup::NotYet,
             None => Lookup::Gone,
         }
     }

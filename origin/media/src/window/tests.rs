@@ -48,7 +48,7 @@ fn the_hinted_part_is_waited_for_and_an_abandoned_hint_is_gone() {
     let snapshot = window.snapshot();
     assert!(matches!(snapshot.part(0, 0), Lookup::Here(_)));
     assert_eq!(snapshot.part(0, 1), Lookup::Wait);
-    assert_eq!(snapshot.part(0, 2), Lookup::Gone);
+    assert_eq!(snapshot.part(0, 2), Lookup::NotYet);
     assert_eq!(snapshot.segment(0), Lookup::Wait);
     window.end_segment();
     let snapshot = window.snapshot();
