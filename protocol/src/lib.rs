@@ -8,6 +8,7 @@
 //! | [`api`], [`nip98`] | what the origin's API takes and answers; who asks |
 //! | [`mirror`] | outside relays, as the API shows them |
 //! | [`moderation`], [`profile`] | keeping order; who people are |
+//! | [`fuzz`] | bodies of fuzz targets |
 //! | [`text`] | strangers' text and URLs |
 //!
 //! Safe for wasm: no clock, no IO, no secrets.
@@ -16,6 +17,7 @@ pub mod address;
 pub mod api;
 pub mod chat;
 pub mod event;
+pub mod fuzz;
 pub mod live_event;
 pub mod mirror;
 pub mod moderation;

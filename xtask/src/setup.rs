@@ -23,6 +23,7 @@ pub(crate) const TEST: &[&str] = &[
     "dbus",
     "ffmpeg",
     "fonts-dejavu-core",
+    "fonts-noto-color-emoji",
     "gstreamer1.0-libav",
     "gstreamer1.0-plugins-bad",
     "gstreamer1.0-plugins-base",
