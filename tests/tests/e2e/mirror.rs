@@ -42,10 +42,11 @@ async fn chat(url: &str, filter: &Value) -> Result<Vec<String>> {
     Ok(texts)
 }
 
-/// How it goes with the only outside relay.
-async fn outside(origin: &Origin) -> Result<OutsideRelay> {
+/// How it goes with an outside relay.
+async fn outside(origin: &Origin, relay: &Origin) -> Result<OutsideRelay> {
     let relays: OutsideRelays = origin.client().get(&origin.url("/api/v1/relays")).await?.json()?;
-    relays.relays.into_iter().next().context("no outside relay is known")
+    let url = relay_url(relay);
+    relays.relays.into_iter().find(|relay| relay.url == url).context("the outside relay is not known")
 }
 
 #[tokio::test]
@@ -72,13 +73,13 @@ async fn chat_goes_to_an_outside_relay_and_comes_from_it_though_both_are_killed(
 
     away.kill();
     wait::until("the outside relay is known to be away, and why", SOON, async || {
-        outside(&home).await.ok().filter(|relay| relay.state != LinkState::Connected && relay.error.is_some())
+        outside(&home, &away).await.ok().filter(|relay| relay.state != LinkState::Connected && relay.error.is_some())
     })
     .await?;
     for number in 0..5 {
         streamer.publish(&say(20 + number, &format!("meanwhile {number}"))?).await?;
     }
-    assert_eq!(outside(&home).await?.waiting, 5);
+    assert_eq!(outside(&home, &away).await?.waiting, 5);
     // What waits is on disk.
     home.kill_and_restart().await?;
     away.kill_and_restart().await?;
@@ -89,7 +90,8 @@ async fn chat_goes_to_an_outside_relay_and_comes_from_it_though_both_are_killed(
     .await?;
     assert_eq!(chat(&relay_url(&home), &filter).await?, all);
     let relay =
-        wait::until("nothing waits", SOON, async || outside(&home).await.ok().filter(|it| it.waiting == 0)).await?;
+        wait::until("nothing waits", SOON, async || outside(&home, &away).await.ok().filter(|it| it.waiting == 0))
+            .await?;
     assert_eq!((relay.state, relay.delivered, relay.refused), (LinkState::Connected, 5, 0));
     ensure!(relay.live_events.iter().any(|live| live.to_string() == address), "{relay:?}");
     Ok(())
