@@ -1,10 +1,19 @@
 //! The origin's API.
 
-use serde::Deserialize;
-use skylark_protocol::{LiveStreams, StreamId, StreamStatus, event::PublicKey};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use skylark_protocol::{
+    LiveStreams, StreamId, StreamStatus,
+    api::{ErrorBody, Stream, StreamPage},
+    event::PublicKey,
+    nip98,
+};
 use wasm_bindgen::JsCast;
 
-use crate::engine::{self, Answer};
+use crate::{
+    clock::now_s,
+    engine::{self, Answer},
+    identity::Identity,
+};
 
 /// A status and when it was asked for and received, by our clock in Unix milliseconds.
 #[derive(Debug)]
@@ -47,6 +56,56 @@ pub(crate) async fn owner(id: &StreamId) -> Result<PublicKey, ApiError> {
     parse(answer.status(), &answer.text()).map(|Owned { owner }| owner)
 }
 
+/// All that there is to know about a stream.
+pub(crate) async fn stream(id: &StreamId) -> Result<Stream, ApiError> {
+    let answer = engine::fetch_text(&format!("/api/v1/streams/{id}")).await;
+    parse(answer.status(), &answer.text())
+}
+
+/// Somebody's streams, newest first.
+pub(crate) async fn streams_of(owner: &PublicKey) -> Result<Vec<Stream>, ApiError> {
+    let answer = engine::fetch_text(&format!("/api/v1/streams/user/{owner}?limit=50")).await;
+    parse(answer.status(), &answer.text()).map(|page: StreamPage| page.streams)
+}
+
+/// A request that whoever is signed in signs; `()` is no body.
+///
+/// # Errors
+/// A sentence for them.
+pub(crate) async fn signed<T: DeserializeOwned>(
+    identity: Identity,
+    method: &str,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<T, String> {
+    let pubkey = identity.pubkey_now().ok_or("Please sign in first.")?;
+    let body = serde_json::to_string(body).map_err(|error| error.to_string())?;
+    let body = if body == "null" { String::new() } else { body };
+    let site = leptos::prelude::window().location().origin().unwrap_or_default();
+    let url = format!("{site}{path}");
+    let request = nip98::Request { url: &url, method, body: body.as_bytes() };
+    let event = identity.sign(&nip98::unsigned(pubkey, request, now_s())).await?;
+    let event = serde_json::to_string(&event).map_err(|error| error.to_string())?;
+    let answer = engine::request(method, path, &event, &body).await;
+    let text = answer.text();
+    match answer.status() {
+        // Where there is nothing to say, nothing is expected.
+        204 => serde_json::from_str("null").map_err(|error| error.to_string()),
+        200..300 => serde_json::from_str(&text).map_err(|error| format!("The server's answer makes no sense: {error}")),
+        0 => Err("The server does not answer.".to_owned()),
+        status => Err(complaint(status, &text)),
+    }
+}
+
+/// What the server says is wrong, as a sentence.
+fn complaint(status: u16, body: &str) -> String {
+    let Ok(ErrorBody { error }) = serde_json::from_str(body) else {
+        return format!("The server answered with an error ({status}).");
+    };
+    let fields: Vec<_> = error.fields.iter().map(|wrong| format!("{} {}", wrong.field, wrong.reason)).collect();
+    if fields.is_empty() { error.message } else { format!("{}.", fields.join("; ")) }
+}
+
 /// What is live now.
 pub(crate) async fn live() -> Result<LiveStreams, ApiError> {
     let answer = engine::fetch_text("/api/v1/streams/live").await;
@@ -64,6 +123,15 @@ fn parse<T: serde::de::DeserializeOwned>(status: u16, body: &str) -> Result<T, A
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn complaints_name_the_field() {
+        let body = r#"{"error":{"code":"invalid","message":"no","fields":[{"field":"title","reason":"is empty"}]}}"#;
+        assert_eq!(complaint(422, body), "title is empty.");
+        let body = r#"{"error":{"code":"not-yours","message":"This stream is another's."}}"#;
+        assert_eq!(complaint(403, body), "This stream is another's.");
+        assert_eq!(complaint(502, "<html>"), "The server answered with an error (502).");
+    }
 
     #[test]
     fn answers_are_told_apart() {

@@ -10,3 +10,9 @@ pub(crate) fn time_of_day(unix_s: u64) -> String {
     let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(unix_s as f64 * 1000.0));
     format!("{:02}:{:02}", date.get_hours(), date.get_minutes())
 }
+
+/// "21 Nov, 14:05" in the person's own time and language.
+pub(crate) fn day_and_time(unix_s: u64) -> String {
+    let date = js_sys::Date::new(&wasm_bindgen::JsValue::from_f64(unix_s as f64 * 1000.0));
+    format!("{}, {}", String::from(date.to_locale_date_string("default", &js_sys::Object::new())), time_of_day(unix_s))
+}

@@ -6,6 +6,7 @@
 //! | `player` | the page of a stream: video, controls, messages |
 //! | `chat` | what is said beside it |
 //! | `home` | the streams that are live |
+//! | `dashboard` | a streamer's own streams; a program of its own |
 //! | `studio` | the Studio's window |
 //! | `identity` | who has signed in; keys are in JavaScript, in `ui/identity` |
 //! | `relay`, `profiles` | the origin's relay; names and pictures of people |
@@ -20,6 +21,7 @@ mod api;
 mod brand;
 mod chat;
 mod clock;
+mod dashboard;
 pub mod engine;
 mod home;
 mod identity;
@@ -37,9 +39,7 @@ pub fn mount() {
     let location = window().location();
     let (origin, path) = (location.origin().unwrap_or_default(), location.pathname().unwrap_or_default());
     leptos::mount::mount_to_body(move || {
-        relay::Relay::provide();
-        profiles::Profiles::provide();
-        identity::Identity::provide();
+        provide();
         let page = match route(&origin, &path) {
             Route::Studio => view! { <studio::Studio/> }.into_any(),
             Route::Watch(id) => view! { <player::Watch id/> }.into_any(),
@@ -49,7 +49,22 @@ pub fn mount() {
     });
 }
 
-/// Pages of the site.
+/// Puts the streamers' page into the document's body.
+pub fn mount_dashboard() {
+    leptos::mount::mount_to_body(|| {
+        provide();
+        view! { <dashboard::Dashboard/> <identity::SignIn/> }
+    });
+}
+
+/// Gives what all pages share to the components below.
+fn provide() {
+    relay::Relay::provide();
+    profiles::Profiles::provide();
+    identity::Identity::provide();
+}
+
+/// Pages of the viewers' program.
 #[derive(Debug, PartialEq, Eq)]
 enum Route {
     Home,

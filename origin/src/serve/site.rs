@@ -1,4 +1,4 @@
-//! `/`, `/s/{id}`, `/assets/…`: the viewer site that is embedded in the binary.
+//! `/`, `/s/{id}`, `/studio-web`, `/assets/…`: the site that is embedded in the binary.
 
 use axum::{
     body::Body,
@@ -29,6 +29,9 @@ const ASSET_CACHE: &str = "public, max-age=31536000, immutable";
 /// The page names the assets of this version of the site.
 const PAGE_CACHE: &str = "no-cache";
 
+/// The viewers' page.
+const INDEX: &str = "index.html";
+
 /// What a relay describes itself as (NIP-11).
 const RELAY_INFORMATION: &str = "application/nostr+json";
 
@@ -43,7 +46,7 @@ pub(super) async fn home(
         Ok(upgrade) => rooms.relay.welcome(upgrade, header(header::HOST).to_owned()),
         Err(_) if header(header::ACCEPT).contains(RELAY_INFORMATION) => relay_information(&rooms),
         Err(_) => {
-            let mut response = page(StatusCode::OK, &headers);
+            let mut response = page(INDEX, StatusCode::OK, &headers);
             response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
             response
         }
@@ -67,7 +70,12 @@ fn relay_information(rooms: &Rooms) -> Response {
 /// `GET /s/{id}`: the page says itself what became of the stream; caches and crawlers go by the status.
 pub(super) async fn watch(State(rooms): State<Rooms>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let known = id.parse::<StreamId>().is_ok_and(|id| rooms.live.get(&id).is_some());
-    page(if known { StatusCode::OK } else { StatusCode::NOT_FOUND }, &headers)
+    page(INDEX, if known { StatusCode::OK } else { StatusCode::NOT_FOUND }, &headers)
+}
+
+/// `GET /studio-web`: where streamers are at home.
+pub(super) async fn dashboard(headers: HeaderMap) -> Response {
+    page("dashboard.html", StatusCode::OK, &headers)
 }
 
 /// `GET /assets/{file}`
@@ -78,8 +86,8 @@ pub(super) async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Respo
     }
 }
 
-fn page(status: StatusCode, headers: &HeaderMap) -> Response {
-    let Some(index) = site::get("index.html") else {
+fn page(name: &str, status: StatusCode, headers: &HeaderMap) -> Response {
+    let Some(index) = site::get(name) else {
         return (StatusCode::NOT_FOUND, "this origin was built without its site\n").into_response();
     };
     let mut response = send(index, headers, PAGE_CACHE);

@@ -4,6 +4,7 @@ mod attacks;
 mod chat;
 mod command_line;
 mod controls;
+mod dashboard;
 mod escrow;
 mod https;
 mod keys;

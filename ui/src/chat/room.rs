@@ -13,7 +13,7 @@ use skylark_protocol::{
     address::Address,
     chat::ChatMessage,
     event::{Event, EventId, PublicKey, UnsignedEvent, kind, update_time},
-    live_event::LiveEvent,
+    live_event::{LiveEvent, LiveEventDraft},
     moderation::{ChatRules, ChatSettings, Deletion, MuteList, Report},
     reaction::Reaction,
     zap::Zap,
@@ -414,6 +414,15 @@ impl Room {
     }
 
     /// Signs and publishes what the person who is signed in makes, and shows it at once.
+    /// Announces the stream anew, as its host; answers the announcement's date.
+    pub(crate) async fn announce(self, draft: &LiveEventDraft) -> Result<u64, String> {
+        let previous = self.announcement.with_untracked(|event| event.as_ref().map(|event| event.created_at));
+        let at = update_time(now_s(), previous).map_err(|skew| skew.to_string())?;
+        let unsigned = draft.unsigned(self.stream().pubkey, at).map_err(|invalid| invalid.to_string())?;
+        self.publish(|_| unsigned).await?;
+        Ok(at)
+    }
+
     async fn publish(self, make: impl FnOnce(PublicKey) -> UnsignedEvent) -> Result<(), String> {
         let Some(author) = self.identity.pubkey_now() else {
             self.identity.ask();

@@ -45,6 +45,16 @@ pub(crate) fn Watch(id: StreamId) -> impl IntoView {
     }
 }
 
+/// The picture of a stream alone, for its host.
+#[component]
+pub(crate) fn Preview(id: StreamId) -> impl IntoView {
+    let player = Player::new(id);
+    let (stage, help) = (NodeRef::new(), RwSignal::new(false));
+    // Who speaks does not want to hear it a second later.
+    player.muted.set(true);
+    view! { <Stage player stage help room=RwSignal::new(None)/> }
+}
+
 /// Joins the chat of a stream that belongs to somebody.
 fn open_chat(id: StreamId, room: RwSignal<Option<Room>>) {
     let owner = Owner::current();

@@ -9,8 +9,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{Workspace, inputs, run};
 
-/// Scripts that no page needs at first: they are fetched when somebody watches, or signs in.
-const LOADED_LATER: &[&str] = &["hls", "identity"];
+/// Programs of the site: one for viewers, one for streamers, so that viewers do not load what only streamers need.
+pub(crate) const PROGRAMS: [&str; 2] = ["viewer", "dashboard"];
+/// The page of each program, and the script that starts it.
+const PAGES: [(&str, &str); 2] = [("index.html", "boot.js"), ("dashboard.html", "boot-dashboard.js")];
+/// What no viewer's page needs at first: it is fetched when somebody watches, or signs in, or streams.
+const LOADED_LATER: &[&str] = &["hls", "identity", "dashboard", "boot-dashboard"];
 /// Extensions worth a compressed copy.
 const COMPRESSIBLE: &[&str] = &["html", "js", "css", "wasm", "svg", "json", "webmanifest"];
 
@@ -20,11 +24,11 @@ pub struct Site {
     files: BTreeMap<String, Vec<u8>>,
 }
 
-/// Puts the site together around the compiled wasm.
+/// Puts the site together around the compiled programs, which lie in the folder `programs`.
 ///
 /// # Errors
-/// A tool failed, or `index.html` names a file that does not exist.
-pub fn assemble(workspace: &Workspace, wasm: &Path) -> Result<Site> {
+/// A tool failed, or a page names a file that does not exist.
+pub fn assemble(workspace: &Workspace, programs: &Path) -> Result<Site> {
     let ui = workspace.ui();
     let work = workspace.cache.join(format!("web.{}", std::process::id()));
     fs::create_dir_all(&work).with_context(|| format!("creating {}", work.display()))?;
@@ -40,28 +44,34 @@ pub fn assemble(workspace: &Workspace, wasm: &Path) -> Result<Site> {
         for (name, content) in folder(&ui.join("static"))? {
             assets.add(&name, content);
         }
-        let (glue, binary) = bind(wasm, &work)?;
-        assets.add("viewer.wasm", binary);
-        assets.add("viewer.js", glue);
-        assets.add("boot.js", read(&ui.join("js/boot.js"))?);
-        assets.finish(&read(&ui.join("index.html"))?)
+        for program in PROGRAMS {
+            let (glue, binary) = bind(&programs.join(format!("{program}.wasm")), program, &work)?;
+            assets.add(&format!("{program}.wasm"), binary);
+            assets.add(&format!("{program}.js"), glue);
+        }
+        let mut pages = Vec::new();
+        for (page, script) in PAGES {
+            assets.add(script, read(&ui.join("js").join(script))?);
+            pages.push((page, read(&ui.join(page))?));
+        }
+        assets.finish(pages)
     })();
     fs::remove_dir_all(&work).ok();
     result
 }
 
 /// JavaScript glue and wasm for the web.
-fn bind(wasm: &Path, work: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
+fn bind(wasm: &Path, name: &str, work: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
     wasm_bindgen_cli_support::Bindgen::new()
         .input_path(wasm)
         .web(true)?
         .typescript(false)
         .remove_name_section(true)
         .remove_producers_section(true)
-        .out_name("viewer")
+        .out_name(name)
         .generate(work)
         .context("wasm-bindgen")?;
-    Ok((read(&work.join("viewer.js"))?, read(&work.join("viewer_bg.wasm"))?))
+    Ok((read(&work.join(format!("{name}.js")))?, read(&work.join(format!("{name}_bg.wasm")))?))
 }
 
 /// What a build script of the site writes to `output`.
@@ -103,16 +113,16 @@ impl Assets {
         text.into_bytes()
     }
 
-    fn finish(mut self, page: &[u8]) -> Result<Site> {
-        let page = self.rewrite(page.to_owned());
-        let text = String::from_utf8_lossy(&page);
-        for reference in text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
-            ensure!(
-                self.files.contains_key(&format!("assets/{reference}")),
-                "index.html names {reference}, which nobody made"
-            );
+    fn finish(mut self, pages: Vec<(&str, Vec<u8>)>) -> Result<Site> {
+        for (name, page) in pages {
+            let page = self.rewrite(page);
+            let text = String::from_utf8_lossy(&page);
+            for reference in text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()) {
+                let is_there = self.files.contains_key(&format!("assets/{reference}"));
+                ensure!(is_there, "{name} names {reference}, which nobody made");
+            }
+            self.files.insert(name.to_owned(), page);
         }
-        self.files.insert("index.html".to_owned(), page);
         Ok(Site { files: self.files })
     }
 }
@@ -198,7 +208,8 @@ mod tests {
         let expected = format!(r#"import {{ a }} from "./{first}"; use("./a.js");"#);
         assert_eq!(String::from_utf8_lossy(&assets.files[&format!("assets/{b}")]), expected);
 
-        let site = assets.finish(br#"<script type="module" src="/assets/b.js"></script>"#).unwrap();
+        let page = br#"<script type="module" src="/assets/b.js"></script>"#.to_vec();
+        let site = assets.finish(vec![("index.html", page)]).unwrap();
         assert!(String::from_utf8_lossy(&site.files["index.html"]).contains(&format!("/assets/{b}")));
 
         let mut changed = Assets::default();
@@ -208,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_page_that_names_a_missing_file_is_refused() {
-        let error = Assets::default().finish(br#"<script src="/assets/gone.js"></script>"#).unwrap_err();
+        let page = br#"<script src="/assets/gone.js"></script>"#.to_vec();
+        let error = Assets::default().finish(vec![("index.html", page)]).unwrap_err();
         assert!(error.to_string().contains("gone.js"), "{error}");
     }
 

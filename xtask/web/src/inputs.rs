@@ -14,6 +14,7 @@ const INPUTS: &[&str] = &[
     "Cargo.lock",
     "protocol",
     "ui/Cargo.toml",
+    "ui/dashboard.html",
     "ui/identity",
     "ui/index.html",
     "ui/js",

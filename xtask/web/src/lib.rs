@@ -77,9 +77,9 @@ pub fn build(workspace: &Workspace) -> Result<()> {
     }
     npm::install(workspace)?;
     let compiler = compiler::find(&workspace.cache)?;
-    let wasm = compile(workspace, &compiler)?;
+    let programs = compile(workspace, &compiler)?;
     progress("styles and assets");
-    let site = bundle::assemble(workspace, &wasm)?;
+    let site = bundle::assemble(workspace, &programs)?;
     site.write(&workspace.dist())?;
     fs::write(&stamp, &hash).with_context(|| format!("writing {}", stamp.display()))?;
     for line in site.report() {
@@ -94,19 +94,21 @@ pub fn build(workspace: &Workspace) -> Result<()> {
 /// else; stable compilers take them when told to.
 const SMALLER: &str = "--cfg=erase_components -Zlocation-detail=none -Zfmt-debug=none";
 
+/// Compiles the programs, and answers in which folder they lie.
 fn compile(workspace: &Workspace, compiler: &compiler::Compiler) -> Result<PathBuf> {
     progress("compiling the site to WebAssembly (minutes the first time, seconds afterwards)");
     let target = workspace.cache.join("wasm-target");
     let mut command = compiler.cargo();
     command
         .current_dir(&workspace.root)
-        .args(["build", "--profile", "web", "--package", "skylark-ui", "--bin", "viewer"])
+        .args(["build", "--profile", "web", "--package", "skylark-ui"])
+        .args(bundle::PROGRAMS.iter().flat_map(|program| ["--bin", program]))
         .args(["--target", compiler::TARGET, "--locked", "--target-dir"])
         .arg(&target)
         .env("RUSTFLAGS", SMALLER)
         .env("RUSTC_BOOTSTRAP", "1");
     run(&mut command)?;
-    Ok(target.join(compiler::TARGET).join("web/viewer.wasm"))
+    Ok(target.join(compiler::TARGET).join("web"))
 }
 
 /// One line about what happens now, for the person who waits.

@@ -124,6 +124,7 @@ pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
         .route("/metrics", get(metrics))
         .route("/", get(site::home))
         .route("/s/{id}", get(site::watch))
+        .route("/studio-web", get(site::dashboard))
         .route("/assets/{*path}", get(site::asset))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found\n") })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

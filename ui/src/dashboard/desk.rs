@@ -1,0 +1,300 @@
+//! One stream: its picture, its health, its chat, going live and ending.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+use skylark_protocol::{
+    StreamId, StreamState,
+    address::Address,
+    api::{ChangeStream, Phase, Stream, StreamAccess, StreamDetails},
+    event::PublicKey,
+    live_event::Status,
+};
+
+use super::{access::Access, announcer::Announcer, details::DetailsForm};
+use crate::{
+    api,
+    chat::{self, Chat, Room},
+    home::duration,
+    identity::Identity,
+    player::Preview,
+};
+
+/// How often the origin is asked how the stream does.
+const REFRESH: Duration = Duration::from_secs(3);
+/// How often a live stream is announced anew.
+const ANNOUNCE: Duration = Duration::from_secs(60);
+
+/// What the parts of the desk share.
+#[derive(Clone, Copy)]
+struct State {
+    id: StoredValue<StreamId>,
+    identity: Identity,
+    announcer: Announcer,
+    stream: RwSignal<Option<Stream>>,
+    trouble: RwSignal<Option<String>>,
+    busy: RwSignal<bool>,
+}
+
+impl State {
+    fn path(self, rest: &str) -> String {
+        format!("/api/v1/streams/{}{rest}", self.id.get_value())
+    }
+
+    /// Does one thing at a time and says what went wrong with it.
+    fn run(self, act: impl Future<Output = Result<(), String>> + 'static) {
+        if self.busy.get_untracked() {
+            return;
+        }
+        self.busy.set(true);
+        leptos::task::spawn_local(async move {
+            let result = act.await;
+            self.busy.try_set(false);
+            self.trouble.try_set(result.err());
+        });
+    }
+
+    fn refresh(self) {
+        leptos::task::spawn_local(async move {
+            if let Ok(stream) = api::stream(&self.id.get_value()).await {
+                self.stream.try_set(Some(stream));
+            }
+        });
+    }
+
+    async fn go_live(self) -> Result<(), String> {
+        let stream: Stream = api::signed(self.identity, "POST", &self.path("/start"), &()).await?;
+        self.stream.set(Some(stream.clone()));
+        self.announcer.announce(&stream, Status::Live).await
+    }
+
+    /// Over first with the origin, which keeps its word when this page cannot: then for everybody.
+    async fn end(self) -> Result<(), String> {
+        let stream: Stream = api::signed(self.identity, "POST", &self.path("/stop"), &()).await?;
+        self.stream.set(Some(stream.clone()));
+        self.announcer.announce(&stream, Status::Ended).await
+    }
+
+    async fn change(self, details: StreamDetails) -> Result<(), String> {
+        let change = ChangeStream {
+            title: Some(details.title),
+            description: Some(details.description),
+            tags: Some(details.tags),
+            image: Some(details.image),
+            ..ChangeStream::default()
+        };
+        let stream: Stream = api::signed(self.identity, "PATCH", &self.path(""), &change).await?;
+        self.stream.set(Some(stream.clone()));
+        self.announcer.announce(&stream, status(stream.phase)).await
+    }
+
+    /// Tells others of a stream that they were not told of, and of a live one that it still is.
+    fn tell(self) {
+        let Some(stream) = self.stream.get_untracked() else { return };
+        self.run(async move { self.announcer.announce(&stream, status(stream.phase)).await });
+    }
+}
+
+fn status(phase: Phase) -> Status {
+    match phase {
+        Phase::Planned => Status::Planned,
+        Phase::Live => Status::Live,
+        Phase::Ended => Status::Ended,
+    }
+}
+
+/// The desk.
+#[component]
+pub(super) fn Desk(id: StreamId, me: PublicKey, access: Option<StreamAccess>) -> impl IntoView {
+    let identity = Identity::get();
+    let room = Room::open(Address::live_event(me, id.as_str()));
+    let state = State {
+        id: StoredValue::new(id.clone()),
+        identity,
+        announcer: Announcer { room, identity, host: me },
+        stream: RwSignal::new(None),
+        trouble: RwSignal::new(None),
+        busy: RwSignal::new(false),
+    };
+    let access = RwSignal::new(access);
+    state.refresh();
+    every(REFRESH, move || state.refresh());
+    every(ANNOUNCE, move || {
+        if state.stream.with_untracked(|stream| stream.as_ref().is_some_and(|stream| stream.phase == Phase::Live)) {
+            state.tell();
+        }
+    });
+    // Only what has been announced can be talked about.
+    Effect::new(move |told: Option<bool>| {
+        let is_new = room.loaded.get() && room.announcement.with(Option::is_none);
+        let is_mine = state.stream.with(|stream| stream.as_ref().is_some_and(|stream| stream.owner == me));
+        if told != Some(true) && is_new && is_mine {
+            state.tell();
+            return true;
+        }
+        told.unwrap_or(false)
+    });
+    let is_open = Memo::new(move |_| state.stream.with(|stream| stream.as_ref().map(|one| one.phase != Phase::Ended)));
+    let chat_open = chat::opening();
+    // A new key is shown at once, for it is shown once.
+    let is_new = access.with_untracked(Option::is_some);
+    let keys = move || view! { <Access id=state.id.get_value() access/> };
+    view! {
+        <main class="watch with-chat desk">
+            <div class="watch-main">
+                <Bar state/>
+                {move || (is_open.get() == Some(false)).then(|| view! { <Summary state/> })}
+                {move || (is_new && is_open.get() == Some(true)).then(keys)}
+                <Preview id/>
+                {move || (is_open.get() == Some(true)).then(|| view! {
+                    <Health state/>
+                    {(!is_new).then(keys)}
+                    <Edit state/>
+                })}
+            </div>
+            <Chat room open=chat_open/>
+        </main>
+    }
+}
+
+fn every(interval: Duration, act: impl Fn() + 'static) {
+    let ticking = set_interval_with_handle(act, interval);
+    on_cleanup(move || {
+        if let Ok(handle) = ticking {
+            handle.clear();
+        }
+    });
+}
+
+/// Title, phase, and what to do next.
+#[component]
+fn Bar(state: State) -> impl IntoView {
+    let sure = RwSignal::new(false);
+    let phase = Memo::new(move |_| state.stream.with(|stream| stream.as_ref().map(|stream| stream.phase)));
+    let title = move || state.stream.with(|stream| stream.as_ref().map(|stream| stream.details.title.clone()));
+    let has_picture =
+        move || state.stream.with(|stream| stream.as_ref().is_some_and(|one| one.status.state == StreamState::Live));
+    let buttons = move || {
+        match phase.get() {
+        Some(Phase::Planned) => view! {
+            <button
+                type="button"
+                id="go-live"
+                class="pill primary"
+                disabled=move || state.busy.get() || !has_picture()
+                on:click=move |_| state.run(state.go_live())
+            >
+                "Go live"
+            </button>
+        }
+        .into_any(),
+        Some(Phase::Live) if !sure.get() => view! {
+            <button type="button" id="end" class="pill" disabled=move || state.busy.get() on:click=move |_| sure.set(true)>
+                "End stream"
+            </button>
+        }
+        .into_any(),
+        Some(Phase::Live) => view! {
+            <button type="button" class="pill" on:click=move |_| sure.set(false)>"Stay live"</button>
+            <button
+                type="button"
+                id="end-now"
+                class="pill primary"
+                disabled=move || state.busy.get()
+                on:click=move |_| state.run(state.end())
+            >
+                "End it for good"
+            </button>
+        }
+        .into_any(),
+        _ => ().into_any(),
+    }
+    };
+    let hint = move || match phase.get() {
+        Some(Phase::Planned) if !has_picture() => Some("Start streaming in OBS; then you can go live."),
+        Some(Phase::Planned) => Some("Only you see this picture. Go live when you are ready."),
+        _ => None,
+    };
+    view! {
+        <section class="desk-bar">
+            <a class="pill" href=super::PATH>"All streams"</a>
+            <span class="phase" id="phase" data-phase=move || phase.get().map(|phase| status(phase).as_str())>
+                {move || phase.get().map(|phase| status(phase).as_str())}
+            </span>
+            <h1 class="clamp"><bdi>{title}</bdi></h1>
+            <a class="pill" href=move || format!("/s/{}", state.id.get_value()) target="_blank">"Viewers' page"</a>
+            {buttons}
+        </section>
+        <p class="notice">{hint}</p>
+        <p class="trouble" role="alert">{move || state.trouble.get()}</p>
+    }
+}
+
+/// How the picture arrives, and who watches.
+#[component]
+fn Health(state: State) -> impl IntoView {
+    let health = move || state.stream.with(|stream| stream.as_ref().and_then(|stream| stream.status.health.clone()));
+    let viewers = move || state.stream.with(|stream| stream.as_ref().map(|stream| stream.viewers).unwrap_or_default());
+    view! {
+        <section class="panel" aria-label="Health">
+            <dl class="figures">
+                <Figure name="Watching" value=Signal::derive(move || viewers().now.to_string())/>
+                <Figure name="Most at once" value=Signal::derive(move || viewers().peak.to_string())/>
+                <Figure name="Health" value=Signal::derive(move || health().map_or("–".into(), |health| format!("{} %", health.score)))/>
+                <Figure name="Mbit/s" value=Signal::derive(move || health().map_or("–".into(), |health| tenths(health.bitrate_bps / 100_000)))/>
+                <Figure name="Frames/s" value=Signal::derive(move || health().map_or("–".into(), |health| (health.frame_rate.round() as u32).to_string()))/>
+            </dl>
+            <ul class="warnings">
+                {move || health().map(|health| health.warnings).unwrap_or_default().into_iter()
+                    .map(|warning| view! { <li class="hint">{warning.message}</li> }).collect_view()}
+            </ul>
+        </section>
+    }
+}
+
+#[component]
+fn Figure(name: &'static str, value: Signal<String>) -> impl IntoView {
+    view! { <div><dt>{name}</dt><dd>{move || value.get()}</dd></div> }
+}
+
+/// "4.2" of 42 tenths.
+fn tenths(count: u64) -> String {
+    format!("{}.{}", count / 10, count % 10)
+}
+
+#[component]
+fn Edit(state: State) -> impl IntoView {
+    let details = state.stream.with_untracked(|stream| stream.as_ref().map(|stream| stream.details.clone()));
+    let save = Callback::new(move |details| state.run(state.change(details)));
+    view! {
+        <section class="panel" aria-labelledby="edit">
+            <h2 id="edit">"About the stream"</h2>
+            <DetailsForm details=details.unwrap_or_default() action="Save" may_schedule=false save/>
+        </section>
+    }
+}
+
+/// What it was, when it is over.
+#[component]
+fn Summary(state: State) -> impl IntoView {
+    let figures = move || {
+        state.stream.with(|stream| {
+            let stream = stream.as_ref()?;
+            let length_ms = stream.ended_at_ms.zip(stream.started_at_ms).map(|(end, start)| (end - start) as f64);
+            Some((duration(length_ms.unwrap_or_default()), stream.viewers.peak, stream.viewers.total))
+        })
+    };
+    let length = Signal::derive(move || figures().map(|(length, ..)| length).unwrap_or_default());
+    let peak = Signal::derive(move || figures().map(|(_, peak, _)| peak.to_string()).unwrap_or_default());
+    let total = Signal::derive(move || figures().map(|(.., total)| total.to_string()).unwrap_or_default());
+    view! {
+        <section id="summary" class="panel">
+            <h2>"That was it"</h2>
+            <dl class="figures">
+                <Figure name="Live for" value=length/>
+                <Figure name="Most at once" value=peak/>
+                <Figure name="Viewers in all" value=total/>
+            </dl>
+        </section>
+    }
+}
