@@ -7,6 +7,7 @@
 //! | [`live_event`], [`chat`], [`reaction`], [`zap`] | what a live event is made of |
 //! | [`api`], [`nip98`] | what the origin's API takes and answers; who asks |
 //! | [`mirror`] | outside relays, as the API shows them |
+//! | [`calendar`] | a planned stream, for calendars |
 //! | [`moderation`], [`profile`] | keeping order; who people are |
 //! | [`fuzz`] | bodies of fuzz targets |
 //! | [`text`] | strangers' text and URLs |
@@ -15,6 +16,7 @@
 
 pub mod address;
 pub mod api;
+pub mod calendar;
 pub mod chat;
 pub mod event;
 pub mod fuzz;

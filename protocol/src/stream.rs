@@ -97,6 +97,9 @@ pub struct StreamStatus {
     /// Who watches now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub viewers: Option<u64>,
+    /// Its host takes a break: pages show a card instead of the picture, whatever is sent meanwhile.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_paused: bool,
 }
 
 impl StreamStatus {
@@ -104,7 +107,17 @@ impl StreamStatus {
     #[must_use]
     pub fn offline(id: StreamId, now_ms: i64) -> Self {
         let state = StreamState::Offline;
-        Self { id, state, playlist: None, broadcast: None, started_at_ms: None, now_ms, health: None, viewers: None }
+        Self {
+            id,
+            state,
+            playlist: None,
+            broadcast: None,
+            started_at_ms: None,
+            now_ms,
+            health: None,
+            viewers: None,
+            is_paused: false,
+        }
     }
 }
 

@@ -270,6 +270,25 @@ impl Db {
         Ok(())
     }
 
+    /// Its host takes a break, or is back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_paused(&self, id: &StreamId, is_paused: bool) -> Result<(), DbError> {
+        let update = sqlx::query("UPDATE owned_streams SET is_paused = ? WHERE stream_id = ?");
+        update.bind(is_paused).bind(id.as_str()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Streams that are live, and whose hosts take a break.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn paused(&self) -> Result<Vec<StreamId>, DbError> {
+        let rows = sqlx::query("SELECT stream_id FROM owned_streams WHERE is_paused AND ended_at_ms IS NULL");
+        rows.fetch_all(&self.pool).await?.iter().map(|row| parsed(row, "stream_id")).collect()
+    }
+
     /// Forgets a stream and all that belongs to it.
     ///
     /// # Errors

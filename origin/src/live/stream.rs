@@ -102,6 +102,7 @@ impl LiveStream {
             now_ms: self.clock.now().as_ms(),
             health: self.health.load().as_deref().filter(|_| state == StreamState::Live).cloned(),
             viewers: None,
+            is_paused: false,
         }
     }
 

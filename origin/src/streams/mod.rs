@@ -5,11 +5,13 @@
 //! | [`allow`] | who may create streams |
 //! | [`escrow`] | ends of live events, signed ahead |
 //! | [`keeper`] | time passing: what is over ends, ends are published, what is old is forgotten |
+//! | [`pause`] | breaks that hosts take |
 //! | [`thumbnail`] | small pictures |
 
 pub mod allow;
 pub mod escrow;
 pub mod keeper;
+pub mod pause;
 pub mod thumbnail;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -22,6 +24,7 @@ use skylark_protocol::{
 };
 
 pub use allow::Allow;
+use pause::Paused;
 
 use crate::{
     audience::Audience,
@@ -82,6 +85,9 @@ pub enum Refused {
     /// It has to be ended first.
     #[error("this stream is live: stop it first")]
     IsLive,
+    /// It has to be live first.
+    #[error("this stream is not live")]
+    NotLive,
     /// The server knows as many streams as it takes.
     #[error("the server has no room for more streams")]
     Full,
@@ -113,6 +119,7 @@ pub struct Streams {
     live: Arc<Live>,
     relay: Arc<Relay>,
     audience: Arc<Audience>,
+    paused: Paused,
     opened_at_ms: i64,
 }
 
@@ -128,7 +135,8 @@ impl Streams {
         for host in db.hosts().await? {
             relay.add_host(host);
         }
-        Ok(Arc::new(Self { config, db, live, relay, audience: Arc::default(), opened_at_ms: now_ms() }))
+        let paused = Paused::new(db.paused().await?);
+        Ok(Arc::new(Self { config, db, live, relay, audience: Arc::default(), paused, opened_at_ms: now_ms() }))
     }
 
     /// Who watches.
@@ -219,6 +227,7 @@ impl Streams {
     /// Written down before anybody sees it: an end is never taken back.
     async fn end(&self, id: &StreamId) -> Result<(), DbError> {
         self.db.mark_ended(id).await?;
+        self.paused.set(id, false);
         self.live.end(id).await;
         Ok(())
     }
@@ -239,6 +248,7 @@ impl Streams {
         self.db.delete_owned(id).await?;
         self.live.forget(id).await;
         self.audience.forget(id);
+        self.paused.set(id, false);
         tracing::info!(stream = %id, "deleted");
         Ok(())
     }
@@ -343,7 +353,7 @@ impl Streams {
         let viewers = self.viewers(&stream);
         let phase = stream.phase();
         let status = match self.media(&stream.id) {
-            Some(media) => media.status(),
+            Some(media) => self.seen(media.status()),
             None => skylark_protocol::StreamStatus::offline(stream.id.clone(), now_ms()),
         };
         Stream {

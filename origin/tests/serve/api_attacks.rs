@@ -141,6 +141,8 @@ async fn other_peoples_streams_are_out_of_reach() {
         ("DELETE", path.clone(), Value::Null),
         ("POST", format!("{path}/start"), Value::Null),
         ("POST", format!("{path}/stop"), Value::Null),
+        ("POST", format!("{path}/pause"), Value::Null),
+        ("POST", format!("{path}/resume"), Value::Null),
         ("POST", format!("{path}/key"), Value::Null),
         ("POST", format!("/api/v1/streams/{own}/key"), json!({"from": id})),
         ("PUT", format!("{path}/ending"), ending),

@@ -215,3 +215,24 @@ async fn a_thumbnail_is_a_picture_and_nothing_else() {
     assert_eq!(shown.body, picture);
     assert_eq!(put([b"\x89PNG\r\n\x1a\n".as_slice(), &vec![7; 1 << 20]].concat()).await.0, 413);
 }
+
+#[tokio::test]
+async fn a_break_is_seen_by_all_and_ends_with_the_stream_at_the_latest() {
+    let stage = open_stage().await;
+    let ann = Owner::new(&stage, 1);
+    let (id, _) = ann.create("a").await;
+    let path = format!("/api/v1/streams/{id}");
+    let ask = async |what: &str| ann.ask("POST", &format!("{path}/{what}"), Value::Null).await;
+    let (status, early) = ask("pause").await;
+    assert_eq!((status, &early["error"]["code"]), (409, &json!("not-live")));
+    ask("start").await;
+    assert_eq!(ask("pause").await.1["status"]["is_paused"], true);
+    assert_eq!(get(&stage, &format!("{path}/status")).await["is_paused"], true);
+    assert_eq!(stage.db.paused().await.unwrap(), [id.parse().unwrap()], "a restart does not end it");
+    assert_eq!(ask("resume").await.1["status"]["is_paused"], Value::Null);
+    ask("pause").await;
+    ask("stop").await;
+    assert_eq!(get(&stage, &format!("{path}/status")).await["is_paused"], Value::Null);
+    assert!(stage.db.paused().await.unwrap().is_empty());
+    assert_eq!(ask("resume").await.1["error"]["code"], "over");
+}

@@ -49,6 +49,11 @@ async fn viewers_hear_what_happens_and_are_counted_once_each() {
     viewer.hear(|status| status["viewers"] == 1).await;
     let publisher = stage.publish(&key).await.unwrap();
     viewer.hear(|status| status["state"] == "live").await;
+    ann.ask("POST", &format!("/api/v1/streams/{id}/start"), Value::Null).await;
+    for what in ["pause", "resume"] {
+        ann.ask("POST", &format!("/api/v1/streams/{id}/{what}"), Value::Null).await;
+        viewer.hear(|status| (status["is_paused"] == true) == (what == "pause")).await;
+    }
     drop(publisher);
     viewer.hear(|status| status["state"] == "reconnecting").await;
     let path = format!("/api/v1/streams/{id}/viewers");

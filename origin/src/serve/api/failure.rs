@@ -66,6 +66,7 @@ impl From<Refused> for Failure {
             Refused::TooMany(_) => (StatusCode::FORBIDDEN, "too-many-streams"),
             Refused::Over => (StatusCode::CONFLICT, "over"),
             Refused::IsLive => (StatusCode::CONFLICT, "is-live"),
+            Refused::NotLive => (StatusCode::CONFLICT, "not-live"),
             Refused::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             Refused::Full => (StatusCode::SERVICE_UNAVAILABLE, "full"),
             Refused::Db(error) => {

@@ -142,7 +142,7 @@ async fn live_streams(State(rooms): State<Rooms>) -> Result<Json<LiveStreams>, F
     let ids: Vec<_> = live.iter().map(|stream| stream.id().clone()).collect();
     let previews = rooms.streams.previews(&ids).await?;
     let shown = live.iter().filter(|stream| !previews.contains(stream.id()));
-    let mut streams: Vec<_> = shown.map(|stream| with_viewers(&rooms, stream.status())).collect();
+    let mut streams: Vec<_> = shown.map(|stream| rooms.streams.seen(stream.status())).collect();
     streams.sort_by_key(|status| std::cmp::Reverse(status.started_at_ms));
     Ok(Json(LiveStreams { streams }))
 }
@@ -153,12 +153,7 @@ async fn relays(State(rooms): State<Rooms>) -> Result<Json<OutsideRelays>, Failu
 }
 
 async fn status(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<Json<StreamStatus>, Failure> {
-    Ok(Json(with_viewers(&rooms, find(&rooms, &id)?.status())))
-}
-
-fn with_viewers(rooms: &Rooms, status: StreamStatus) -> StreamStatus {
-    let viewers = rooms.streams.audience().viewers(&status.id).map_or(0, |viewers| viewers.now);
-    StreamStatus { viewers: Some(viewers), ..status }
+    Ok(Json(rooms.streams.seen(find(&rooms, &id)?.status())))
 }
 
 async fn health(State(rooms): State<Rooms>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {

@@ -51,6 +51,8 @@ pub(super) fn routes() -> axum::Router<Shared> {
         .route("/{id}", get(describe).patch(change).delete(delete))
         .route("/{id}/start", post(start))
         .route("/{id}/stop", post(stop))
+        .route("/{id}/pause", post(pause))
+        .route("/{id}/resume", post(resume))
         .route("/{id}/key", post(rotate_key))
         .route("/{id}/ending", ending)
         .route("/{id}/thumbnail", thumbnail)
@@ -92,6 +94,16 @@ async fn start(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signe
 
 async fn stop(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Stream> {
     let stream = rooms.streams.stop(&signed.who, &stream_id(&id)?).await?;
+    Ok(Json(rooms.streams.describe(stream)))
+}
+
+async fn pause(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Stream> {
+    let stream = rooms.streams.pause(&signed.who, &stream_id(&id)?).await?;
+    Ok(Json(rooms.streams.describe(stream)))
+}
+
+async fn resume(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Stream> {
+    let stream = rooms.streams.resume(&signed.who, &stream_id(&id)?).await?;
     Ok(Json(rooms.streams.describe(stream)))
 }
 

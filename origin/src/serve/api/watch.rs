@@ -153,7 +153,7 @@ impl Session {
 
     /// Where the stream stands, if that is not what was `said` last.
     fn news(&self, said: &mut Option<Said>) -> Option<Utf8Bytes> {
-        let status = super::with_viewers(&self.rooms, self.stream.status());
+        let status = self.rooms.streams.seen(self.stream.status());
         let is_news = said.as_ref().is_none_or(|said| {
             let same = |status: &StreamStatus| StreamStatus { now_ms: 0, health: None, ..status.clone() };
             let is_due = said.at.elapsed() >= HEALTH_INTERVAL;
