@@ -11,6 +11,7 @@ fn status(state: StreamState, broadcast: &str) -> Event {
         now_ms: 0,
         health: None,
         viewers: None,
+        is_paused: false,
     }))
 }
 
