@@ -8,6 +8,7 @@
 //! | [`serve`], [`site`] | HTTP: media, API, viewer site |
 //! | [`streams`], [`audience`] | streams that belong to a Nostr key; who watches |
 //! | [`relay`], [`mirror`] | the Nostr relay: live events and their chat; the same on outside relays |
+//! | [`discovery`] | live events to be found, here and on outside relays |
 //! | [`db`], [`secret`] | streams and their keys |
 //! | [`config`], [`cli`], [`check`], [`folder`], [`process`] | how it is started |
 //! | [`health`], [`metrics`] | what is measured |
@@ -19,6 +20,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod discovery;
 pub mod folder;
 pub mod health;
 pub mod ingest;

@@ -16,6 +16,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     config::Config,
     db::{Db, DbError},
+    discovery::Discovery,
     folder::{self, FolderError},
     ingest::{rtmp, srt},
     live::Live,
@@ -117,18 +118,21 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     own(config, &db).await?;
     let streams = Streams::open(config.streams_config(), db.clone(), Arc::clone(&live), Arc::clone(&relay)).await?;
     let mirror = Mirror::new(Arc::clone(&relay), db.clone());
+    let found = (Arc::clone(&live), Arc::clone(&relay), Arc::clone(&streams));
+    let discovery = Discovery::new(config.discovery_config(), found.0, found.1, found.2);
     let vital = Vital::default();
     let rooms = Rooms {
         live: Arc::clone(&live),
         relay: Arc::clone(&relay),
         mirror: Arc::clone(&mirror),
         streams: Arc::clone(&streams),
+        discovery: Arc::clone(&discovery),
         site: SiteUrl::new(config.http.public_url.as_deref(), config.http.tls_cert.is_some()),
         ingest: IngestPorts { rtmp: addrs.1.port(), srt: addrs.2.port() },
         requests_per_minute: config.api.requests_per_minute,
         stop: stop_http.subscribe(),
         probes: probes(&db, &vital, &ingest_stop),
-        metrics: page(&live, &store, &relay, &mirror, rtmp.counters(), srt.counters()),
+        metrics: page(&live, &store, &relay, (&mirror, &discovery), rtmp.counters(), srt.counters()),
     };
     let ingest = vec![
         vital.spawn("live", &ingest_stop, Arc::clone(&live).run(ingest_stop.clone())),
@@ -138,6 +142,7 @@ pub async fn start(config: &Config, data: &Path) -> Result<Handle, StartError> {
     ];
     vital.spawn("relay", &http_stop, relay.run());
     vital.spawn("mirror", &http_stop, Arc::clone(&mirror).run(http_stop.clone()));
+    vital.spawn("discovery", &http_stop, discovery.run(http_stop.clone()));
     let serving = tokio::spawn(http.run(Service::new(rooms), http_stop));
     let (http, rtmp, srt) = addrs;
     // Scripts read the addresses from this line.
@@ -254,11 +259,12 @@ fn page(
     live: &Arc<Live>,
     store: &Store,
     relay: &Arc<Relay>,
-    mirror: &Arc<Mirror>,
+    (mirror, discovery): (&Arc<Mirror>, &Arc<Discovery>),
     rtmp: Arc<rtmp::Counters>,
     srt: Arc<srt::Counters>,
 ) -> Arc<dyn Fn() -> Page + Send + Sync> {
     let (live, store, relay, mirror) = (Arc::clone(live), store.clone(), Arc::clone(relay), Arc::clone(mirror));
+    let discovery = Arc::clone(discovery);
     Arc::new(move || {
         let mut page = Page::default();
         let census = live.census();
@@ -273,6 +279,7 @@ fn page(
         live.metrics().render(&mut page);
         relay.render(&mut page);
         mirror.render(&mut page);
+        discovery.render(&mut page);
         let stats = store.stats();
         page.gauge("skylark_store_queued_bytes", "Media that waits to be written to disk.", stats.queued_bytes);
         page.counter("skylark_store_written_bytes_total", "Media written to disk.", stats.written_bytes);

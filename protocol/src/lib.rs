@@ -8,6 +8,7 @@
 //! | [`api`], [`nip98`] | what the origin's API takes and answers; who asks |
 //! | [`mirror`] | outside relays, as the API shows them |
 //! | [`calendar`] | a planned stream, for calendars |
+//! | [`discover`] | live events as lists and pages show them |
 //! | [`moderation`], [`profile`] | keeping order; who people are |
 //! | [`fuzz`] | bodies of fuzz targets |
 //! | [`text`] | strangers' text and URLs |
@@ -18,6 +19,7 @@ pub mod address;
 pub mod api;
 pub mod calendar;
 pub mod chat;
+pub mod discover;
 pub mod event;
 pub mod fuzz;
 pub mod live_event;

@@ -2,7 +2,11 @@
 
 use std::{fmt::Display, ops::RangeInclusive};
 
+use nostr::RelayUrl;
+use skylark_protocol::text::is_relay_url;
+
 use super::Config;
+use crate::discovery;
 
 /// A value that cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +69,7 @@ impl Config {
         let allowed: Vec<_> = api.allow.iter().filter(|key| *key != super::EVERYBODY).cloned().collect();
         named("api.allow", &allowed)?;
         named("relay.hosts", &relay.hosts)?;
+        self.check_discovery()?;
         if hls.part_ms * 2 > hls.segment_ms {
             return Err(OutOfRange {
                 name: "hls.part_ms",
@@ -99,6 +104,23 @@ impl Config {
             });
         }
         Ok(())
+    }
+}
+
+impl Config {
+    fn check_discovery(&self) -> Result<(), OutOfRange> {
+        const NAME: &str = "discovery.relays";
+        let relays = &self.discovery.relays;
+        within("the number of discovery.relays", relays.len(), 0..=discovery::MAX_RELAYS)?;
+        let is_relay = |url: &&String| is_relay_url(url.trim()) && RelayUrl::parse(url.trim()).is_ok();
+        match relays.iter().find(|url| !is_relay(url)) {
+            None => Ok(()),
+            Some(url) => Err(OutOfRange {
+                name: NAME,
+                value: url.clone(),
+                reason: "it is no relay: wss://relay.example.org".into(),
+            }),
+        }
     }
 }
 

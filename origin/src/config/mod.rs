@@ -13,6 +13,7 @@ mod sources;
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
+use nostr::RelayUrl;
 use serde::{Deserialize, Serialize};
 use skylark_protocol::{event::PublicKey, nip19::Entity};
 
@@ -21,6 +22,7 @@ pub use limits::OutOfRange;
 pub use sources::{ConfigError, ENV_PREFIX, parse};
 
 use crate::{
+    discovery::DiscoveryConfig,
     ingest::PublisherLimits,
     live::LiveConfig,
     mirror::MirrorConfig,
@@ -48,6 +50,8 @@ pub struct Config {
     pub api: Api,
     /// The Nostr relay.
     pub relay: RelaySection,
+    /// Live events that are announced elsewhere.
+    pub discovery: DiscoverySection,
     /// Media on disk.
     pub store: StoreSection,
     /// The log.
@@ -195,6 +199,14 @@ pub struct RelaySection {
     pub events_per_minute: u32,
     /// Events that are kept; the oldest go first.
     pub max_events: u64,
+}
+
+/// `[discovery]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiscoverySection {
+    /// Outside relays (`wss://…`) whose live events are shown beside those of this server.
+    pub relays: Vec<String>,
 }
 
 /// `[store]`
@@ -372,6 +384,16 @@ impl Config {
     #[must_use]
     pub fn owner(&self) -> Option<PublicKey> {
         self.api.owner.as_deref().and_then(public_key)
+    }
+
+    /// Where live events are looked for.
+    #[must_use]
+    pub fn discovery_config(&self) -> DiscoveryConfig {
+        DiscoveryConfig {
+            // Those that cannot be read were refused by the check.
+            relays: self.discovery.relays.iter().filter_map(|url| RelayUrl::parse(url.trim()).ok()).collect(),
+            own_relay: self.http.public_url.as_deref().map(|url| url.replacen("http", "ws", 1)),
+        }
     }
 
     /// What the relay takes from it.

@@ -9,7 +9,8 @@ use super::{Config, OutOfRange};
 /// `SKYLARK_HTTP_ADDR` sets `http.addr`, and so on.
 pub const ENV_PREFIX: &str = "SKYLARK_";
 /// Sections that the environment can set. Other `SKYLARK_…` variables are not ours.
-const SECTIONS: [&str; 10] = ["http", "rtmp", "srt", "hls", "live", "limits", "relay", "api", "store", "log"];
+const SECTIONS: [&str; 11] =
+    ["http", "rtmp", "srt", "hls", "live", "limits", "relay", "discovery", "api", "store", "log"];
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]

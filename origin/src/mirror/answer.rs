@@ -45,7 +45,7 @@ pub(super) fn read(text: Option<&str>, attempts: u32) -> Answer {
 }
 
 /// Twice as long each time, from one second on.
-pub(super) fn pause(failures: u32) -> Duration {
+pub(crate) fn pause(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.min(9)).min(LONGEST_PAUSE)
 }
 

@@ -95,7 +95,7 @@ impl Report {
 }
 
 /// Returns when there is no connection any more.
-async fn gone(outside: &nostr_sdk::Relay, mut changes: Receiver<MonitorNotification>) {
+pub(crate) async fn gone(outside: &nostr_sdk::Relay, mut changes: Receiver<MonitorNotification>) {
     // Whether the change is about this relay or another, whether some were missed: what counts is what it says now.
     while outside.is_connected() {
         let change = tokio::time::timeout(LOOK_INTERVAL, changes.recv()).await;

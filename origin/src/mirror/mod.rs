@@ -29,6 +29,8 @@ use skylark_protocol::{
 };
 use tokio::{sync::watch, task::AbortHandle};
 
+pub(crate) use answer::pause;
+pub(crate) use link::gone;
 pub use routes::MirrorConfig;
 
 use self::{

@@ -43,6 +43,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 pub use information::Information;
 pub use limits::SEND_LIMIT;
 pub use scope::Scope;
+pub(crate) use scope::plain;
 
 use self::{
     chats::Chats,

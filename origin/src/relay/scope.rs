@@ -24,7 +24,7 @@ pub enum Scope {
 }
 
 /// An event as [`skylark_protocol`] reads it.
-pub(super) fn plain(event: &Event) -> event::Event {
+pub(crate) fn plain(event: &Event) -> event::Event {
     event::Event {
         id: EventId::from_bytes(event.id.to_bytes()),
         pubkey: PublicKey::from_bytes(event.pubkey.to_bytes()),

@@ -54,7 +54,7 @@ impl ETag {
     }
 
     /// Whether an `If-None-Match` names this tag (weak comparison).
-    fn is_among(self, list: &str) -> bool {
+    pub(super) fn is_among(self, list: &str) -> bool {
         list.trim() == "*" || list.split(',').map(str::trim).any(|one| self.is(one.strip_prefix("W/").unwrap_or(one)))
     }
 }

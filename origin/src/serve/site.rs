@@ -127,7 +127,7 @@ fn send(asset: &'static Asset, headers: &HeaderMap, cache: &'static str) -> Resp
 }
 
 /// Whether `Accept-Encoding` allows `coding` (RFC 9110 §12.5.3).
-fn accepts(headers: &HeaderMap, coding: &str) -> bool {
+pub(super) fn accepts(headers: &HeaderMap, coding: &str) -> bool {
     headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|list| {
         list.split(',').any(|one| {
             let mut words = one.split(';').map(str::trim);

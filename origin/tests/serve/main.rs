@@ -5,6 +5,7 @@
 mod api;
 mod api_attacks;
 mod client;
+mod discover;
 mod escrow;
 mod hls;
 mod limits;

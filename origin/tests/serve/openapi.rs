@@ -3,6 +3,7 @@
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
+use skylark_protocol::{address::Address, nip19::Entity};
 
 use crate::{
     client::Answer,
@@ -167,7 +168,10 @@ async fn the_description_is_sound_and_knows_every_route() {
     let described: Vec<_> = document.operations().iter().map(|operation| operation.path.to_owned()).collect();
     let (api, streams) = (include_str!("../../src/serve/api/mod.rs"), include_str!("../../src/serve/api/streams.rs"));
     let routes = |source: &'static str| source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let api = routes(api).filter(|path| path.starts_with("/streams/") || *path == "/openapi.json");
+    let is_api = |path: &&str| {
+        ["/streams/", "/events/", "/openapi.json", "/relays", "/discover"].iter().any(|start| path.starts_with(start))
+    };
+    let api = routes(api).filter(is_api);
     let streams = routes(streams).map(|path| format!("/streams{}", path.trim_end_matches('/')));
     let known: Vec<_> = api.map(str::to_owned).chain(streams).map(|path| format!("/api/v1{path}")).collect();
     assert!(known.len() > 10, "{known:?}");
@@ -184,7 +188,9 @@ async fn what_is_described_is_there_and_protected_as_described() {
     for (number, operation) in (1..).zip(document.operations()) {
         let ann = Owner::new(&stage, number);
         let (id, _) = ann.create("a").await;
+        let naddr = Entity::naddr(&Address::live_event(ann.pubkey(), &id), &[]);
         let path = operation.path.replace("{id}", &id).replace("{pubkey}", &ann.pubkey().to_string());
+        let path = path.replace("{naddr}", &naddr);
         let call =
             Call { method: &operation.method, path: &path, media_type: "application/json", body: b"{}".to_vec() };
         let plain = ann.send(&call, "").await;

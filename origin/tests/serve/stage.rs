@@ -10,6 +10,7 @@ use skylark_media::{
 use skylark_origin::{
     config::Config,
     db::{Db, NewKey},
+    discovery::{Discovery, DiscoveryConfig},
     ingest::Protocol,
     live::{Live, LiveConfig, Publisher, Refusal},
     metrics::Page,
@@ -43,6 +44,7 @@ pub(crate) struct Setting {
     pub(crate) streams: StreamsConfig,
     pub(crate) public_url: Option<String>,
     pub(crate) requests_per_minute: u32,
+    pub(crate) discovery: DiscoveryConfig,
 }
 
 impl Default for Setting {
@@ -57,6 +59,7 @@ impl Default for Setting {
             streams: Config::default().streams_config(),
             public_url: None,
             requests_per_minute: 1_000_000,
+            discovery: DiscoveryConfig::default(),
         }
     }
 }
@@ -103,7 +106,12 @@ impl Stage {
         let relay = Relay::new(setting.relay, db.clone(), stopping.clone());
         let streams = Streams::open(setting.streams, db.clone(), Arc::clone(&live), Arc::clone(&relay)).await.unwrap();
         tokio::spawn(Arc::clone(&streams).run(stopping.clone()));
+        let found = (Arc::clone(&live), Arc::clone(&relay), Arc::clone(&streams));
+        let discovery = Discovery::new(setting.discovery, found.0, found.1, found.2);
+        tokio::spawn(Arc::clone(&discovery).run(stopping.clone()));
+        let counted = Arc::clone(&discovery);
         let rooms = Rooms {
+            discovery,
             live: Arc::clone(&live),
             relay: Arc::clone(&relay),
             mirror: Mirror::new(Arc::clone(&relay), db.clone()),
@@ -116,6 +124,7 @@ impl Stage {
             metrics: Arc::new(move || {
                 let mut page = Page::default();
                 relay.render(&mut page);
+                counted.render(&mut page);
                 page
             }),
         };

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `streams` | streams that belong to a Nostr key |
 //! | `watch` | where a stream stands, pushed |
+//! | `discover` | live events to be found, and one by its address |
 //! | `caller` | who calls (NIP-98), and how often |
 //! | `site_url` | under which address this server is known |
 //! | `failure` | errors |
 //! | `openapi` | the description of all this |
 
 mod caller;
+mod discover;
 mod failure;
 mod openapi;
 mod site_url;
@@ -34,6 +36,7 @@ pub use site_url::SiteUrl;
 use self::{caller::Callers, failure::Failure, watch::Sessions};
 use super::{counters::Counters, site};
 use crate::{
+    discovery::Discovery,
     live::{Live, LiveStream},
     metrics::Page,
     mirror::Mirror,
@@ -67,6 +70,8 @@ pub struct Rooms {
     pub mirror: Arc<Mirror>,
     /// Streams that belong to a Nostr key.
     pub streams: Arc<Streams>,
+    /// Live events to be found.
+    pub discovery: Arc<Discovery>,
     /// Under which address this server is known.
     pub site: SiteUrl,
     /// Where publishers are taken.
@@ -108,6 +113,8 @@ pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
         .nest("/streams", streams::routes())
         .route("/openapi.json", get(openapi::document))
         .route("/relays", get(relays))
+        .route("/discover", get(discover::discover))
+        .route("/events/{naddr}", get(discover::event))
         .route("/streams/live", get(live_streams))
         .route("/streams/{id}/ws", get(watch::watch))
         .route("/streams/{id}/status", get(status))
