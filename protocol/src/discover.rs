@@ -35,7 +35,7 @@ pub struct Discovered {
 }
 
 /// A live event in few words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Card {
     /// Where it stands.
     pub phase: Phase,
@@ -75,7 +75,7 @@ pub struct Card {
 }
 
 /// Somebody, in few words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Person {
     /// Their key.
     pub pubkey: PublicKey,

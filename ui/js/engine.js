@@ -52,15 +52,20 @@ export function takeFirstStatus() {
 }
 
 /** `{ status, text, sent, received }`; `status` is 0 when there was no answer. Times are `Date.now()`. */
-export async function fetchText(path) {
+export async function fetchText(path, cache = "no-store") {
   const sent = Date.now();
   try {
-    const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(8000) });
+    const answer = await fetch(path, { cache, signal: AbortSignal.timeout(8000) });
     const received = Date.now();
     return { status: answer.status, text: await answer.text(), sent, received };
   } catch {
     return { status: 0, text: "", sent, received: Date.now() };
   }
+}
+
+/** The same, but the browser may use what it has if the origin says that nothing has changed. */
+export function fetchKept(path) {
+  return fetchText(path, "default");
 }
 
 /** The same for a request that `event`, a signed event as JSON, authorises (NIP-98). */
@@ -77,6 +82,15 @@ export async function request(method, path, event, body) {
   } catch {
     return { status: 0, text: "", sent, received: Date.now() };
   }
+}
+
+/** Sets a mark once what the page shows now has been painted. */
+export function markWhenDrawn(name) {
+  requestAnimationFrame(() => setTimeout(() => performance.mark(name)));
+}
+
+export function replaceQuery(query) {
+  history.replaceState(null, "", location.pathname + (query && `?${query}`));
 }
 
 /** Loads hls.js into the browser's cache once nothing else is going on. */

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use skylark_protocol::{
-    LiveStreams, StreamId, StreamStatus,
+    StreamId, StreamStatus,
     api::{ErrorBody, Stream, StreamPage},
+    discover::Discovered,
     event::PublicKey,
     nip98,
 };
@@ -106,10 +107,11 @@ fn complaint(status: u16, body: &str) -> String {
     if fields.is_empty() { error.message } else { format!("{}.", fields.join("; ")) }
 }
 
-/// What is live now.
-pub(crate) async fn live() -> Result<LiveStreams, ApiError> {
-    let answer = engine::fetch_text("/api/v1/streams/live").await;
-    parse(answer.status(), &answer.text())
+/// What is to be found, here and elsewhere; with the answer as it came.
+pub(crate) async fn discovered() -> Result<(String, Discovered), ApiError> {
+    let answer = engine::fetch_kept("/api/v1/discover").await;
+    let text = answer.text();
+    parse(answer.status(), &text).map(|discovered| (text, discovered))
 }
 
 fn parse<T: serde::de::DeserializeOwned>(status: u16, body: &str) -> Result<T, ApiError> {

@@ -63,6 +63,15 @@ extern "C" {
     /// `GET path` of the origin that served the page.
     #[wasm_bindgen(js_name = fetchText)]
     pub async fn fetch_text(path: &str) -> Answer;
+    /// `GET path`, for which the browser may use what it has if the origin says that it is the same.
+    #[wasm_bindgen(js_name = fetchKept)]
+    pub async fn fetch_kept(path: &str) -> Answer;
+    /// Sets a mark (User Timing) when what the page shows now is on screen.
+    #[wasm_bindgen(js_name = markWhenDrawn)]
+    pub fn mark_when_drawn(name: &str);
+    /// What follows the `?` in the page's address.
+    #[wasm_bindgen(js_name = replaceQuery)]
+    pub fn replace_query(query: &str);
     /// A request that the signed event, as JSON, authorises; the body is JSON, or empty for none.
     pub async fn request(method: &str, path: &str, event: &str, body: &str) -> Answer;
     /// The promise of the status that the page asked for before this program ran; once, then `None`.

@@ -5,7 +5,7 @@
 //! | [`playback`] | what the player decides; pure, tested on the host |
 //! | `player` | the page of a stream: video, controls, messages |
 //! | `chat` | what is said beside it |
-//! | `home` | the streams that are live |
+//! | `discover` | the front page; a program of its own |
 //! | `dashboard` | a streamer's own streams; a program of its own |
 //! | `studio` | the Studio's window |
 //! | `identity` | who has signed in; keys are in JavaScript, in `ui/identity` |
@@ -22,8 +22,8 @@ mod brand;
 mod chat;
 mod clock;
 mod dashboard;
+mod discover;
 pub mod engine;
-mod home;
 mod identity;
 pub mod playback;
 mod player;
@@ -43,7 +43,7 @@ pub fn mount() {
         let page = match route(&origin, &path) {
             Route::Studio => view! { <studio::Studio/> }.into_any(),
             Route::Watch(id) => view! { <player::Watch id/> }.into_any(),
-            Route::Home => view! { <home::Home/> }.into_any(),
+            Route::Unknown => view! { <player::NotFound/> }.into_any(),
         };
         view! { {page} <identity::SignIn/> }
     });
@@ -57,6 +57,14 @@ pub fn mount_dashboard() {
     });
 }
 
+/// Puts the front page into the document's body.
+pub fn mount_discover() {
+    leptos::mount::mount_to_body(|| {
+        provide();
+        view! { <discover::Discover/> <identity::SignIn/> }
+    });
+}
+
 /// Gives what all pages share to the components below.
 fn provide() {
     relay::Relay::provide();
@@ -67,7 +75,7 @@ fn provide() {
 /// Pages of the viewers' program.
 #[derive(Debug, PartialEq, Eq)]
 enum Route {
-    Home,
+    Unknown,
     Studio,
     Watch(StreamId),
 }
@@ -79,7 +87,7 @@ fn route(origin: &str, path: &str) -> Route {
     }
     match path.strip_prefix("/s/").map(|id| id.trim_end_matches('/').parse()) {
         Some(Ok(id)) => Route::Watch(id),
-        _ => Route::Home,
+        _ => Route::Unknown,
     }
 }
 
@@ -93,7 +101,7 @@ mod tests {
         assert_eq!(route("https://a.tv", "/s/abc123def456"), Route::Watch(id.clone()));
         assert_eq!(route("http://localhost", "/s/abc123def456/"), Route::Watch(id));
         for path in ["/", "", "/s/", "/s/ABC", "/s/abc123def456/more"] {
-            assert_eq!(route("http://127.0.0.1:8080", path), Route::Home, "{path}");
+            assert_eq!(route("http://127.0.0.1:8080", path), Route::Unknown, "{path}");
         }
         assert_eq!(route("tauri://localhost", "/"), Route::Studio);
     }

@@ -46,7 +46,7 @@ pub(super) async fn home(
         Ok(upgrade) => rooms.relay.welcome(upgrade, header(header::HOST).to_owned()),
         Err(_) if header(header::ACCEPT).contains(RELAY_INFORMATION) => relay_information(&rooms),
         Err(_) => {
-            let mut response = page(INDEX, StatusCode::OK, &headers);
+            let mut response = page("discover.html", StatusCode::OK, &headers);
             response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
             response
         }

@@ -5,6 +5,7 @@ mod chat;
 mod command_line;
 mod controls;
 mod dashboard;
+mod discover;
 mod escrow;
 mod https;
 mod keys;

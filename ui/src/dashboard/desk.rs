@@ -15,7 +15,7 @@ use super::{access::Access, announcer::Announcer, details::DetailsForm};
 use crate::{
     api,
     chat::{self, Chat, Room},
-    home::duration,
+    clock::duration,
     identity::Identity,
     player::Preview,
 };

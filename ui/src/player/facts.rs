@@ -7,8 +7,8 @@ use super::driver::Player;
 use crate::{
     brand::{Icon, Mark, shapes},
     chat::Room,
+    clock::duration,
     engine,
-    home::duration,
     profiles::{Avatar, Name},
 };
 

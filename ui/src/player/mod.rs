@@ -12,7 +12,7 @@ use skylark_protocol::{StreamId, address::Address};
 
 use crate::{
     api,
-    brand::Header,
+    brand::{Header, Mark},
     chat::{self, Bursts, Chat, Room},
     identity::AccountMenu,
     playback::{Event, State},
@@ -40,6 +40,24 @@ pub(crate) fn Watch(id: StreamId) -> impl IntoView {
                     <Facts player id room/>
                 </div>
                 {move || room.get().map(|room| view! { <Chat room open=chat_open/> })}
+            </main>
+        </div>
+    }
+}
+
+/// The page of a link that leads nowhere.
+#[component]
+pub(crate) fn NotFound() -> impl IntoView {
+    view! {
+        <div class="page">
+            <Header><AccountMenu/></Header>
+            <main class="home">
+                <div class="empty">
+                    <div class="message-art"><Mark/></div>
+                    <h1>"No such stream"</h1>
+                    <p>"The link may be incomplete, or the stream was removed."</p>
+                    <a class="pill" href="/">"See what is live"</a>
+                </div>
             </main>
         </div>
     }

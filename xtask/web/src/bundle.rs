@@ -9,12 +9,14 @@ use sha2::{Digest, Sha256};
 
 use crate::{Workspace, inputs, run};
 
-/// Programs of the site: one for viewers, one for streamers, so that viewers do not load what only streamers need.
-pub(crate) const PROGRAMS: [&str; 2] = ["viewer", "dashboard"];
+/// Programs of the site: one for viewers, one for streamers, one for the front page, so that nobody loads what only others
+/// need.
+pub(crate) const PROGRAMS: [&str; 3] = ["viewer", "dashboard", "discover"];
 /// The page of each program, and the script that starts it.
-const PAGES: [(&str, &str); 2] = [("index.html", "boot.js"), ("dashboard.html", "boot-dashboard.js")];
+const PAGES: [(&str, &str); 3] =
+    [("index.html", "boot.js"), ("dashboard.html", "boot-dashboard.js"), ("discover.html", "boot-discover.js")];
 /// What no viewer's page needs at first: it is fetched when somebody watches, or signs in, or streams.
-const LOADED_LATER: &[&str] = &["hls", "identity", "dashboard", "boot-dashboard"];
+const LOADED_LATER: &[&str] = &["hls", "identity", "dashboard", "boot-dashboard", "discover", "boot-discover"];
 /// Extensions worth a compressed copy.
 const COMPRESSIBLE: &[&str] = &["html", "js", "css", "wasm", "svg", "json", "webmanifest"];
 
