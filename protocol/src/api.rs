@@ -33,6 +33,8 @@ pub struct StreamDetails {
     pub reactions: bool,
     /// How long a broadcast waits for its publisher's return, seconds.
     pub reconnect_timeout_s: u32,
+    /// Only those may watch whom its owner lets in. Settled when the stream is made.
+    pub private: bool,
 }
 
 impl Default for StreamDetails {
@@ -47,6 +49,7 @@ impl Default for StreamDetails {
             chat: true,
             reactions: true,
             reconnect_timeout_s: Self::DEFAULT_RECONNECT_TIMEOUT_S,
+            private: false,
         }
     }
 }
@@ -194,6 +197,7 @@ impl ChangeStream {
             chat: self.chat.unwrap_or(details.chat),
             reactions: self.reactions.unwrap_or(details.reactions),
             reconnect_timeout_s: self.reconnect_timeout_s.unwrap_or(details.reconnect_timeout_s),
+            private: details.private,
         }
         .checked()
     }
@@ -328,6 +332,30 @@ pub struct StreamPage {
     /// What to pass as `after` to go on; none when there are no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+}
+
+/// `POST /api/v1/streams/{id}/ticket`: what whoever is let into a private stream watches it with.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The stream.
+    pub stream: Stream,
+    /// Path of the multivariant playlist, as long as the ticket is good; nobody else's ticket is in it.
+    pub playlist: String,
+    /// When another is needed, Unix seconds.
+    pub good_until_s: u64,
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Ticket").field("stream", &self.stream.id).finish_non_exhaustive()
+    }
+}
+
+/// `GET /api/v1/streams/{id}/guests`: whom the owner of a private stream has let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guests {
+    /// Their public keys.
+    pub guests: Vec<PublicKey>,
 }
 
 /// `PUT /api/v1/streams/{id}/ending`: the live event's end, signed ahead.

@@ -100,16 +100,18 @@ pub struct StreamStatus {
     /// Its host takes a break: pages show a card instead of the picture, whatever is sent meanwhile.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_paused: bool,
+    /// Only those may watch whom its owner lets in: the playlist has to be asked for with a signature.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_private: bool,
 }
 
 impl StreamStatus {
     /// Of a stream that nobody has published to.
     #[must_use]
     pub fn offline(id: StreamId, now_ms: i64) -> Self {
-        let state = StreamState::Offline;
         Self {
             id,
-            state,
+            state: StreamState::Offline,
             playlist: None,
             broadcast: None,
             started_at_ms: None,
@@ -117,6 +119,7 @@ impl StreamStatus {
             health: None,
             viewers: None,
             is_paused: false,
+            is_private: false,
         }
     }
 }

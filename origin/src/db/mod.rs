@@ -5,10 +5,12 @@
 //! | [`keys`] | streams and keys: create, list, revoke, look up by hash |
 //! | [`owned`] | streams that belong to a Nostr key; whom the server belongs to |
 //! | [`endings`] | ends signed ahead, small pictures, what is measured of streams |
+//! | [`gates`] | who may watch private streams |
 //! | [`errors`] | the ingest error log of each stream |
 
 pub mod endings;
 pub mod errors;
+pub mod gates;
 pub mod keys;
 pub mod owned;
 

@@ -7,8 +7,8 @@ use skylark_protocol::{
 };
 use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
-use super::{Db, DbError, keys::random_stream_id, now_ms};
-use crate::secret::StreamKey;
+use super::{Db, DbError, gates, keys::random_stream_id, now_ms};
+use crate::{live::gate::Gate, secret::StreamKey};
 
 /// Name in `settings` of whom the server belongs to.
 const OWNER: &str = "owner";
@@ -70,12 +70,15 @@ pub struct Listing {
     pub title: Option<String>,
     /// Only those that come after this one, which was made at that time.
     pub after: Option<(i64, StreamId)>,
+    /// Private ones, too.
+    pub private: bool,
     /// At most so many.
     pub limit: u32,
 }
 
 /// Columns of [`OwnedStream`].
-const COLUMNS: &str = "SELECT o.*, t.hash AS thumbnail FROM owned_streams o LEFT JOIN thumbnails t USING (stream_id)";
+const COLUMNS: &str = "SELECT o.*, t.hash AS thumbnail, g.epoch IS NOT NULL AS private FROM owned_streams o \
+                       LEFT JOIN thumbnails t USING (stream_id) LEFT JOIN gates g USING (stream_id)";
 
 impl Db {
     /// Whom the server belongs to.
@@ -100,9 +103,8 @@ impl Db {
         Ok(())
     }
 
-    /// Makes a stream and its key, unless its owner has `max` that have not ended, or many times as many
-    /// that have. The answer is the only time the key
-    /// exists in clear.
+    /// Makes a stream and its key, unless its owner has `max` that have not ended, or many times as many that have. The
+    /// answer is the only time the key exists in clear. With a `gate` it is private.
     ///
     /// # Errors
     /// When the database fails.
@@ -111,6 +113,7 @@ impl Db {
         owner: &PublicKey,
         details: &StreamDetails,
         max: u32,
+        gate: Option<&Gate>,
     ) -> Result<Option<(StreamId, StreamKey)>, DbError> {
         let (id, key, at) = (random_stream_id()?, StreamKey::generate()?, now_ms());
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
@@ -131,6 +134,9 @@ impl Db {
                       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let insert = sqlx::query(insert).bind(id.as_str()).bind(owner.to_string()).bind(at).bind(at);
         bind_details(insert, details).execute(&mut *transaction).await?;
+        if let Some(gate) = gate {
+            gates::insert(&mut transaction, &id, gate).await?;
+        }
         sqlx::query("INSERT INTO keys (stream_id, name, hash, created_at_ms) VALUES (?, '', ?, ?)")
             .bind(id.as_str())
             .bind(key.hash().as_bytes())
@@ -158,6 +164,9 @@ impl Db {
     pub async fn list_owned(&self, listing: &Listing) -> Result<Vec<OwnedStream>, DbError> {
         let mut query = QueryBuilder::<Sqlite>::new(COLUMNS);
         query.push(" WHERE TRUE");
+        if !listing.private {
+            query.push(" AND g.epoch IS NULL");
+        }
         if let Some(owner) = &listing.owner {
             query.push(" AND o.owner = ").push_bind(owner.to_string());
         }
@@ -402,6 +411,7 @@ fn owned(row: &SqliteRow) -> Result<OwnedStream, DbError> {
             chat: row.try_get("chat")?,
             reactions: row.try_get("reactions")?,
             reconnect_timeout_s: row.try_get("reconnect_timeout_s")?,
+            private: row.try_get("private")?,
         },
         created_at_ms: row.try_get("created_at_ms")?,
         updated_at_ms: row.try_get("updated_at_ms")?,
@@ -414,7 +424,7 @@ fn owned(row: &SqliteRow) -> Result<OwnedStream, DbError> {
     })
 }
 
-fn parsed<T: std::str::FromStr>(row: &SqliteRow, column: &str) -> Result<T, DbError>
+pub(super) fn parsed<T: std::str::FromStr>(row: &SqliteRow, column: &str) -> Result<T, DbError>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {

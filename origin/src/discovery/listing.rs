@@ -24,7 +24,7 @@ use skylark_protocol::{
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::{Discovery, catalogue::is_newer, lock, now_s};
-use crate::{db::Listing as Wanted, streams::Refused};
+use crate::{db::Listing as Wanted, live::LiveStream, streams::Refused};
 
 /// It is as old as this at most.
 const FRESH: Duration = Duration::from_secs(1);
@@ -144,7 +144,8 @@ impl Discovery {
         let wanted = |phase| Wanted { phase: Some(phase), limit: MAX_OWN, ..Wanted::default() };
         let mut started: HashMap<_, _> =
             self.streams.list(&wanted(Phase::Live)).await?.into_iter().map(|one| (one.id.clone(), one)).collect();
-        for stream in playing.iter().filter(|stream| !previews.contains(stream.id())) {
+        let is_shown = |stream: &&Arc<LiveStream>| stream.guarded().is_none() && !previews.contains(stream.id());
+        for stream in playing.iter().filter(is_shown) {
             match started.remove(stream.id()) {
                 Some(owned) => cards.push((self.own_card(&owned), Some(owned))),
                 None => {

@@ -100,7 +100,9 @@ impl Discovery {
     /// When the database fails.
     pub async fn card(&self, id: &StreamId) -> Result<Option<FoundEvent>, DbError> {
         match self.streams.get(id).await {
-            Ok(stream) => Ok(Some(self.own_event(stream))),
+            Ok(stream) => {
+                Ok(Some(stream).filter(|stream| !stream.details.private).map(|stream| self.own_event(stream)))
+            }
             Err(Refused::Db(error)) => Err(error),
             Err(_) => Ok(None),
         }
@@ -109,7 +111,7 @@ impl Discovery {
     async fn own_stream(&self, address: &Address) -> Result<Option<OwnedStream>, DbError> {
         let Ok(id) = address.identifier.parse::<StreamId>() else { return Ok(None) };
         match self.streams.get(&id).await {
-            Ok(stream) => Ok(Some(stream).filter(|stream| stream.owner == address.pubkey)),
+            Ok(stream) => Ok(Some(stream).filter(|stream| stream.owner == address.pubkey && !stream.details.private)),
             Err(Refused::Db(error)) => Err(error),
             Err(_) => Ok(None),
         }

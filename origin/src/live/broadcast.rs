@@ -7,6 +7,8 @@ use bytes::Bytes;
 use skylark_media::{UnixTime, unit::RenditionId, window::Snapshot};
 use tokio::sync::watch;
 
+use super::gate::Epochs;
+
 /// One run of a stream, from its first media to `ended`.
 #[derive(Debug)]
 pub struct Broadcast {
@@ -95,16 +97,19 @@ pub struct Published {
     pub etag: u64,
     /// The same for `delta`.
     pub delta_etag: u64,
+    /// What a private stream's media is asked for with.
+    pub epochs: Epochs,
 }
 
 impl Published {
-    pub(super) fn new(snapshot: Arc<Snapshot>, playlist: String, delta: Option<String>) -> Self {
+    pub(super) fn new(snapshot: Arc<Snapshot>, epochs: Epochs, playlist: String, delta: Option<String>) -> Self {
         Self {
             snapshot,
             etag: etag(&playlist),
             delta_etag: delta.as_deref().map_or(0, etag),
             playlist: Bytes::from(playlist),
             delta: delta.map(Bytes::from),
+            epochs,
         }
     }
 }

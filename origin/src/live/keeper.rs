@@ -48,6 +48,7 @@ impl Live {
     /// # Errors
     /// When the database fails.
     pub async fn recover(self: &Arc<Self>) -> Result<usize, DbError> {
+        self.set_gates(self.db.gates().await?);
         let mut known = StreamCursor::default();
         while self.learn_streams(&mut known).await? {}
         let (store, now) = (self.store.clone(), self.clock.now());
@@ -74,7 +75,7 @@ impl Live {
 
     async fn bring_back(&self, stream: &LiveStream, recovered: Recovered) {
         let mut writers = stream.writers.lock().await;
-        let writer = BroadcastWriter::recover(recovered, &self.store);
+        let writer = BroadcastWriter::recover(recovered, &self.store, stream.gate());
         let broadcast = Arc::clone(writer.broadcast());
         stream.desk().state.recover(self.clock.now());
         writers.current = Some(writer);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`state`] | offline, live, reconnecting, ended; who may publish: pure rules |
 //! | [`stream`] | a stream as viewers and the API see it |
+//! | [`gate`] | who may watch a private stream |
 //! | [`broadcast`] | one run of a stream: renditions, playlists |
 //! | [`writer`] | the windows' only writer: stores, then announces |
 //! | [`publisher`] | the right to publish, held by one session |
@@ -15,6 +16,7 @@
 pub mod admission;
 pub mod broadcast;
 pub mod config;
+pub mod gate;
 pub mod keeper;
 pub mod owner;
 pub mod publisher;
@@ -23,8 +25,8 @@ pub mod stream;
 pub mod writer;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicU64},
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
 use arc_swap::ArcSwap;
@@ -39,7 +41,7 @@ pub use config::LiveConfig;
 pub use publisher::{Publisher, Stop};
 pub use stream::{HealthReport, LiveStream};
 
-use self::keeper::ErrorQueue;
+use self::{gate::Gate, keeper::ErrorQueue};
 use crate::{clock::Clock, db::Db, metrics::Metrics, store::Store};
 
 /// Every stream that this origin knows.
@@ -50,6 +52,8 @@ pub struct Live {
     store: Store,
     db: Db,
     streams: ArcSwap<HashMap<StreamId, Arc<LiveStream>>>,
+    /// Of all private streams, so that none is ever known without.
+    gates: Mutex<BTreeMap<StreamId, Arc<Gate>>>,
     publishers: Arc<Semaphore>,
     next_session: AtomicU64,
     stopping: watch::Sender<bool>,
@@ -68,6 +72,7 @@ impl Live {
             store,
             db,
             streams: ArcSwap::default(),
+            gates: Mutex::default(),
             next_session: AtomicU64::new(0),
             stopping: watch::Sender::new(false),
             metrics: Metrics::default(),
@@ -152,7 +157,9 @@ impl Live {
         if self.streams.load().len() >= self.config.max_streams {
             return None;
         }
-        let fresh = Arc::new(LiveStream::new(id.clone(), self.clock, self.config.rules()));
+        let gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = gates.get(id).cloned();
+        let fresh = Arc::new(LiveStream::new(id.clone(), self.clock, self.config.rules(), gate));
         self.streams.rcu(|streams| {
             let mut streams = HashMap::clone(streams);
             streams.entry(id.clone()).or_insert_with(|| Arc::clone(&fresh));

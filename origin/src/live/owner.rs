@@ -1,15 +1,35 @@
 //! What a stream's owner may do to it, whoever publishes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use skylark_protocol::StreamId;
 
-use super::{Live, LiveStream, publisher::Stop};
+use super::{Live, LiveStream, gate::Gate, publisher::Stop};
 
 impl Live {
     /// Makes a stream known at once that was just written to the database.
     pub fn introduce(&self, id: &StreamId) -> Option<Arc<LiveStream>> {
         self.know(id)
+    }
+
+    /// From now on these, and nobody else, may watch: the stream is private.
+    pub fn set_gate(&self, id: &StreamId, gate: Gate) {
+        self.set_gates([(id.clone(), gate)]);
+    }
+
+    pub(super) fn set_gates(&self, gates: impl IntoIterator<Item = (StreamId, Gate)>) {
+        // The map is whole after every statement: a panic elsewhere does not spoil it.
+        let mut known = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, gate) in gates {
+            let gate = Arc::new(gate);
+            known.insert(id.clone(), Arc::clone(&gate));
+            if let Some(stream) = self.get(&id) {
+                stream.gate().store(Some(gate));
+            }
+        }
     }
 
     /// How long the stream's broadcasts wait for their publisher's return from now on.
@@ -55,6 +75,7 @@ impl Live {
             streams.remove(id);
             streams
         });
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         for (_, writer) in stream.writers.lock().await.ended.drain(..) {
             stream.hide(writer.broadcast().id());
             writer.remove();

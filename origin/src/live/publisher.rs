@@ -120,7 +120,8 @@ impl Publisher {
             (Start::Resume, Some(writer)) => Ok((writer.package(), writer.resume(now))),
             _ => {
                 let id = self.stream.id();
-                let fresh = BroadcastWriter::new(id, self.live.config.window(), now, &self.live.store);
+                let fresh =
+                    BroadcastWriter::new(id, self.live.config.window(), now, &self.live.store, self.stream.gate());
                 let fresh = fresh.map_err(|error| {
                     tracing::error!(stream = %id, %error, "cannot begin a broadcast");
                     Stop::Unavailable

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{
     broadcast::Broadcast,
+    gate::Gate,
     publisher::Stop,
     state::{Rules, State},
     writer::BroadcastWriter,
@@ -22,6 +23,8 @@ pub struct LiveStream {
     clock: Clock,
     shown: ArcSwap<Shown>,
     health: ArcSwapOption<Health>,
+    /// Who may watch, if not everybody.
+    gate: Arc<ArcSwapOption<Gate>>,
     desk: Mutex<Desk>,
     /// Held while a part is stored and announced, and while a broadcast begins or ends.
     pub(super) writers: tokio::sync::Mutex<Writers>,
@@ -70,12 +73,13 @@ pub struct HealthReport {
 }
 
 impl LiveStream {
-    pub(super) fn new(id: StreamId, clock: Clock, rules: Rules) -> Self {
+    pub(super) fn new(id: StreamId, clock: Clock, rules: Rules, gate: Option<Arc<Gate>>) -> Self {
         Self {
             id,
             clock,
             shown: ArcSwap::default(),
             health: ArcSwapOption::empty(),
+            gate: Arc::new(ArcSwapOption::new(gate)),
             desk: Mutex::new(Desk { state: State::new(rules), bell: None, key: None, place: None }),
             writers: tokio::sync::Mutex::default(),
         }
@@ -92,7 +96,8 @@ impl LiveStream {
     pub fn status(&self) -> StreamStatus {
         let shown = self.shown.load();
         let state = shown.state.unwrap_or(StreamState::Offline);
-        let playable = !shown.broadcasts.is_empty();
+        let is_private = self.gate.load().is_some();
+        let playable = !is_private && !shown.broadcasts.is_empty();
         StreamStatus {
             id: self.id.clone(),
             state,
@@ -103,7 +108,19 @@ impl LiveStream {
             health: self.health.load().as_deref().filter(|_| state == StreamState::Live).cloned(),
             viewers: None,
             is_paused: false,
+            is_private,
         }
+    }
+
+    /// Who may watch, if not everybody.
+    pub(super) fn gate(&self) -> Arc<ArcSwapOption<Gate>> {
+        Arc::clone(&self.gate)
+    }
+
+    /// Who may watch at the moment, if not everybody.
+    #[must_use]
+    pub fn guarded(&self) -> arc_swap::Guard<Option<Arc<Gate>>> {
+        self.gate.load()
     }
 
     /// Where it stands.

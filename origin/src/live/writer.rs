@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use arc_swap::ArcSwapOption;
 use skylark_media::{
     MediaTime, UnixTime,
     package::playlist::{self, RenditionReport, Variant},
@@ -11,7 +12,10 @@ use skylark_media::{
 };
 use skylark_protocol::StreamId;
 
-use super::broadcast::{Broadcast, Published, Rendition};
+use super::{
+    broadcast::{Broadcast, Published, Rendition},
+    gate::{Epochs, Gate},
+};
 use crate::store::{
     Journal, Store,
     recovery::{Recovered, RecoveredRendition},
@@ -25,6 +29,8 @@ const BROADCAST_ID_LEN: usize = 8;
 pub struct BroadcastWriter {
     broadcast: Arc<Broadcast>,
     config: WindowConfig,
+    /// Who may watch, if not everybody.
+    gate: Arc<ArcSwapOption<Gate>>,
     journal: Journal,
     /// End of the media on the broadcast's timeline.
     end: MediaTime,
@@ -36,6 +42,7 @@ struct RenditionWriter {
     window: Window,
     /// Segments before this one have been evicted from the store.
     first_msn: u64,
+    epochs: Epochs,
     /// What readers have; from the first part on.
     shown: Option<Arc<Rendition>>,
 }
@@ -47,15 +54,16 @@ impl BroadcastWriter {
         config: WindowConfig,
         now: UnixTime,
         store: &Store,
+        gate: Arc<ArcSwapOption<Gate>>,
     ) -> Result<Self, getrandom::Error> {
         let id = crate::random::lowercase(BROADCAST_ID_LEN)?;
         let journal = store.begin(stream, &id, now, config);
         let broadcast = Arc::new(Broadcast::new(id, now));
-        Ok(Self { broadcast, config, journal, end: MediaTime::ZERO, renditions: BTreeMap::new() })
+        Ok(Self { broadcast, config, gate, journal, end: MediaTime::ZERO, renditions: BTreeMap::new() })
     }
 
     /// A broadcast from before a restart, with what was kept of it.
-    pub(super) fn recover(mut recovered: Recovered, store: &Store) -> Self {
+    pub(super) fn recover(mut recovered: Recovered, store: &Store, gate: Arc<ArcSwapOption<Gate>>) -> Self {
         let journal = store.resume(&mut recovered);
         let Recovered { broadcast, started_at, config, renditions, .. } = recovered;
         let broadcast = Arc::new(Broadcast::new(broadcast, started_at));
@@ -63,9 +71,9 @@ impl BroadcastWriter {
         let renditions = renditions.into_iter().map(|(id, rendition)| {
             let window = rebuild(config, rendition);
             let first_msn = window.first_msn();
-            (id, RenditionWriter { window, first_msn, shown: None })
+            (id, RenditionWriter { window, first_msn, epochs: Epochs::default(), shown: None })
         });
-        let mut writer = Self { broadcast, config, journal, end, renditions: renditions.collect() };
+        let mut writer = Self { broadcast, config, gate, journal, end, renditions: renditions.collect() };
         writer.announce_all();
         writer
     }
@@ -157,21 +165,29 @@ impl BroadcastWriter {
         self.renditions.entry(id).or_insert_with(|| RenditionWriter {
             window: Window::new(config, 0),
             first_msn: 0,
+            epochs: Epochs::default(),
             shown: None,
         })
     }
 
     /// Renders what the rendition has now, once for all viewers, and wakes those who wait.
     fn announce(&mut self, id: RenditionId) {
-        let reports = self.reports(id);
+        let (reports, gate, broadcast) = (self.reports(id), self.gate.load_full(), Arc::clone(&self.broadcast));
         let rendition = self.rendition(id);
         let snapshot = rendition.window.snapshot();
         if snapshot.last().is_none() {
             return;
         }
-        let playlist = playlist::media_playlist(&snapshot, false, &reports);
-        let delta = snapshot.can_skip().then(|| playlist::media_playlist(&snapshot, true, &reports));
-        let published = Published::new(snapshot, playlist, delta);
+        if let Some(gate) = gate {
+            // From `/live/{stream}/{ticket}/{broadcast}/{rendition}/index.m3u8`, which is each viewer's own.
+            let folder = |epoch: &str| format!("../../../{epoch}/{}/{}/", broadcast.id(), id.0);
+            rendition.epochs.name(rendition.window.position().msn, &gate.epoch, folder);
+            rendition.epochs.forget_before(rendition.window.first_msn());
+        }
+        let epochs = rendition.epochs.clone();
+        let render = |skip| playlist::media_playlist_elsewhere(&snapshot, skip, &reports, &|msn| epochs.folder(msn));
+        let (playlist, delta) = (render(false), snapshot.can_skip().then(|| render(true)));
+        let published = Published::new(snapshot, epochs, playlist, delta);
         match &rendition.shown {
             Some(shown) => shown.publish(published),
             None => {

@@ -66,6 +66,8 @@ pub(super) enum Cache {
     No,
     /// So many seconds.
     Seconds(u32),
+    /// So many seconds, and only by whoever asked.
+    Private(u32),
     /// For good: what this URL names never changes.
     Immutable,
 }
@@ -75,6 +77,7 @@ impl fmt::Display for Cache {
         match self {
             Self::No => formatter.write_str("no-store"),
             Self::Seconds(seconds) => write!(formatter, "public, max-age={seconds}"),
+            Self::Private(seconds) => write!(formatter, "private, max-age={seconds}"),
             Self::Immutable => formatter.write_str("public, max-age=31536000, immutable"),
         }
     }

@@ -2,13 +2,14 @@
 
 use skylark_media::package::directives::decimal;
 
-/// What a `/live/…` URL names.
+/// What a `/live/…` URL names. After the stream of a private one comes a pass: a viewer's ticket where it names a
+/// playlist, the media's epoch otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LivePath<'a> {
     /// `/live/{stream}/index.m3u8`
-    Multivariant { stream: &'a str },
+    Multivariant { stream: &'a str, pass: Option<&'a str> },
     /// `/live/{stream}/{broadcast}/{rendition}/{file}`
-    Rendition { stream: &'a str, broadcast: &'a str, rendition: u8, file: File },
+    Rendition { stream: &'a str, pass: Option<&'a str>, broadcast: &'a str, rendition: u8, file: File },
 }
 
 /// A file of a rendition.
@@ -27,14 +28,21 @@ pub(super) enum File {
 impl<'a> LivePath<'a> {
     /// Reads what follows `/live/`; `None` for anything that is not exactly one of our URLs.
     pub(super) fn parse(rest: &'a str) -> Option<Self> {
-        let mut names = rest.split('/');
-        let stream = names.next()?;
-        let second = names.next()?;
-        let Some(rendition) = names.next() else {
-            return (second == "index.m3u8").then_some(Self::Multivariant { stream });
+        // One more than there can be, so that too many are seen.
+        let (mut names, mut count) = ([""; 6], 0);
+        for (slot, name) in names.iter_mut().zip(rest.split('/')) {
+            *slot = name;
+            count += 1;
+        }
+        let (pass, broadcast, rendition, file) = match names.get(1..count)? {
+            ["index.m3u8"] => return Some(Self::Multivariant { stream: names[0], pass: None }),
+            [pass, "index.m3u8"] => return Some(Self::Multivariant { stream: names[0], pass: Some(pass) }),
+            [broadcast, rendition, file] => (None, *broadcast, *rendition, *file),
+            [pass, broadcast, rendition, file] => (Some(*pass), *broadcast, *rendition, *file),
+            _ => return None,
         };
-        let (file, None) = (names.next()?, names.next()) else { return None };
-        Some(Self::Rendition { stream, broadcast: second, rendition: canonical(rendition)?, file: File::parse(file)? })
+        let (rendition, file) = (canonical(rendition)?, File::parse(file)?);
+        Some(Self::Rendition { stream: names[0], pass, broadcast, rendition, file })
     }
 }
 
@@ -65,20 +73,22 @@ mod tests {
     #[test]
     fn every_kind_of_file_is_found() {
         let stream = "abc123def456";
-        assert_eq!(LivePath::parse("abc123def456/index.m3u8"), Some(LivePath::Multivariant { stream }));
+        assert_eq!(LivePath::parse("abc123def456/index.m3u8"), Some(LivePath::Multivariant { stream, pass: None }));
+        let pass = Some("secret");
+        assert_eq!(LivePath::parse("abc123def456/secret/index.m3u8"), Some(LivePath::Multivariant { stream, pass }));
         for (name, file) in [
             ("index.m3u8", File::Playlist),
             ("init2.mp4", File::Init(2)),
             ("17.m4s", File::Segment(17)),
             ("17.0.m4s", File::Part(17, 0)),
         ] {
-            let path = format!("abc123def456/k3j9x0qa/1/{name}");
-            let found = LivePath::parse(&path);
-            assert_eq!(
-                found,
-                Some(LivePath::Rendition { stream, broadcast: "k3j9x0qa", rendition: 1, file }),
-                "{name}"
-            );
+            for (path, pass) in [("abc123def456/k3j9x0qa/1", None), ("abc123def456/secret/k3j9x0qa/1", Some("secret"))]
+            {
+                let path = format!("{path}/{name}");
+                let broadcast = "k3j9x0qa";
+                let found = LivePath::Rendition { stream, pass, broadcast, rendition: 1, file };
+                assert_eq!(LivePath::parse(&path), Some(found), "{path}");
+            }
         }
     }
 
@@ -88,7 +98,8 @@ mod tests {
             "",
             "abc123def456",
             "abc123def456/",
-            "abc123def456/k3j9x0qa/index.m3u8",
+            "abc123def456/secret/k3j9x0qa/index.m3u8",
+            "abc123def456/secret/secret/k3j9x0qa/1/1.m4s",
             "abc123def456/k3j9x0qa/1/",
             "abc123def456/k3j9x0qa/1/../1/index.m3u8",
             "abc123def456/k3j9x0qa/1/1.m4s/",

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`allow`] | who may create streams |
 //! | [`escrow`] | ends of live events, signed ahead |
+//! | [`guests`] | private streams: whom their hosts let in |
 //! | [`keeper`] | time passing: what is over ends, ends are published, what is old is forgotten |
 //! | [`pause`] | breaks that hosts take |
 //! | [`thumbnail`] | small pictures |
 
 pub mod allow;
 pub mod escrow;
+pub mod guests;
 pub mod keeper;
 pub mod pause;
 pub mod thumbnail;
@@ -82,6 +84,12 @@ pub enum Refused {
     /// It is over, for good.
     #[error("this stream is over: create another")]
     Over,
+    /// It is private, and they are not among its guests.
+    #[error("this stream is private: its host has not let you in")]
+    NotInvited,
+    /// It has no guests.
+    #[error("everybody may watch this stream: only private ones have guests")]
+    NotPrivate,
     /// It has to be ended first.
     #[error("this stream is live: stop it first")]
     IsLive,
@@ -120,6 +128,8 @@ pub struct Streams {
     relay: Arc<Relay>,
     audience: Arc<Audience>,
     paused: Paused,
+    /// Guests are let in and shown out one after the other.
+    guest_lists: tokio::sync::Mutex<()>,
     opened_at_ms: i64,
 }
 
@@ -136,7 +146,16 @@ impl Streams {
             relay.add_host(host);
         }
         let paused = Paused::new(db.paused().await?);
-        Ok(Arc::new(Self { config, db, live, relay, audience: Arc::default(), paused, opened_at_ms: now_ms() }))
+        Ok(Arc::new(Self {
+            config,
+            db,
+            live,
+            relay,
+            audience: Arc::default(),
+            paused,
+            guest_lists: tokio::sync::Mutex::default(),
+            opened_at_ms: now_ms(),
+        }))
     }
 
     /// Who watches.
@@ -155,7 +174,12 @@ impl Streams {
             return Err(Refused::NotAllowed);
         }
         let max = self.config.max_per_owner;
-        let (id, key) = self.db.create_owned(who, &details, max).await?.ok_or(Refused::TooMany(max))?;
+        let gate = details.private.then(|| guests::new_gate(*who)).transpose()?;
+        let created = self.db.create_owned(who, &details, max, gate.as_ref()).await?;
+        let (id, key) = created.ok_or(Refused::TooMany(max))?;
+        if let Some(gate) = gate {
+            self.live.set_gate(&id, gate);
+        }
         if self.live.introduce(&id).is_none() {
             self.db.delete_owned(&id).await?;
             return Err(Refused::Full);

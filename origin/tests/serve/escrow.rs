@@ -128,7 +128,7 @@ async fn an_end_outlives_the_server() {
     let db = skylark_origin::db::Db::open(data.path()).await.unwrap();
     let details = skylark_protocol::api::StreamDetails { title: "a".into(), ..Default::default() };
     let who = skylark_protocol::event::PublicKey::from_bytes(keys(1).public_key().to_bytes());
-    let (id, _) = db.create_owned(&who, &details, 1).await.unwrap().unwrap();
+    let (id, _) = db.create_owned(&who, &details, 1, None).await.unwrap().unwrap();
     assert!(db.leave_ending(&id, "new", 20).await.unwrap());
     assert!(!db.leave_ending(&id, "old", 10).await.unwrap(), "the newest is kept");
     db.mark_ended(&id).await.unwrap();

@@ -12,6 +12,7 @@ mod limits;
 mod openapi;
 mod owned;
 mod owner;
+mod private;
 mod relay;
 mod relay_client;
 mod relay_moderation;

@@ -174,6 +174,12 @@ impl Stage {
         Ok(publisher)
     }
 
+    /// Publishes to another stream, as the test pleases.
+    pub(crate) async fn encode(&self, key: &str) -> Encoder {
+        let publisher = self.publish(key).await.unwrap();
+        Encoder { publisher, parts: 1, part_bytes: self.part_bytes }
+    }
+
     /// The publisher leaves.
     pub(crate) fn leave(&mut self) {
         self.publisher = None;
@@ -197,6 +203,36 @@ impl Stage {
     /// `GET` on a new connection.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.connect().await.get(path, &[]).await
+    }
+}
+
+/// Who publishes to a stream, which has the first part of its first segment.
+pub(crate) struct Encoder {
+    publisher: Publisher,
+    parts: u64,
+    part_bytes: usize,
+}
+
+impl Encoder {
+    /// The next part of the current segment.
+    pub(crate) async fn part(&mut self) -> Bytes {
+        let (part, data) = part(self.parts, self.part_bytes);
+        self.parts += 1;
+        self.publisher.push(Output::Part(RENDITION, part)).await.unwrap();
+        data
+    }
+
+    /// Completes the current segment.
+    pub(crate) async fn end_segment(&self) {
+        self.publisher.push(Output::SegmentEnd(RENDITION)).await.unwrap();
+    }
+
+    /// Some parts, and the end of their segment.
+    pub(crate) async fn segment(&mut self) {
+        for _ in 0..6 {
+            self.part().await;
+        }
+        self.end_segment().await;
     }
 }
 

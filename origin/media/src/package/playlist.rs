@@ -48,27 +48,41 @@ pub struct Variant<'a> {
 /// otherwise ([`Snapshot::can_skip`] tells).
 #[must_use]
 pub fn media_playlist(snapshot: &Snapshot, skip: bool, reports: &[RenditionReport]) -> String {
+    media_playlist_elsewhere(snapshot, skip, reports, &|_| "")
+}
+
+/// The same for media that does not lie beside its playlist: `folder` tells what stands before the file names of a
+/// segment and its parts, by media sequence number.
+#[must_use]
+pub fn media_playlist_elsewhere<'a>(
+    snapshot: &Snapshot,
+    skip: bool,
+    reports: &[RenditionReport],
+    folder: &dyn Fn(u64) -> &'a str,
+) -> String {
     let skipped = if skip { snapshot.skippable() } else { 0 };
     let without_parts = snapshot.without_parts();
     let lines = snapshot.listed().skip(skipped).map(|segment| segment.parts.len() + 4).sum::<usize>() + 12;
-    let mut text = String::with_capacity(lines * LINE_BYTES);
+    let mut text = String::with_capacity(lines * (LINE_BYTES + folder(snapshot.next().0).len()));
     header(&mut text, snapshot);
     if skipped > 0 {
         line(&mut text, format_args!("#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}"));
     }
     let mut map = skipped.checked_sub(1).and_then(|last| snapshot.listed().nth(last)).map(|segment| segment.init);
     for (index, segment) in snapshot.listed().enumerate().skip(skipped) {
-        push_segment(&mut text, segment, map, index >= without_parts);
+        let folder = folder(segment.msn);
+        push_segment(&mut text, segment, map, index >= without_parts, folder);
         map = Some(segment.init);
         if !snapshot.is_open(segment) {
-            line(&mut text, format_args!("#EXTINF:{},\n{}.m4s", Seconds(segment.duration), segment.msn));
+            line(&mut text, format_args!("#EXTINF:{},\n{folder}{}.m4s", Seconds(segment.duration), segment.msn));
         }
     }
     if snapshot.ended() {
         text.push_str("#EXT-X-ENDLIST\n");
     } else {
         let (msn, part) = snapshot.next();
-        line(&mut text, format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{msn}.{part}.m4s\""));
+        let folder = folder(msn);
+        line(&mut text, format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{folder}{msn}.{part}.m4s\""));
     }
     for RenditionReport { uri, last_msn, last_part } in reports {
         line(
@@ -100,19 +114,19 @@ fn header(text: &mut String, snapshot: &Snapshot) {
     line(text, format_args!("#EXT-X-MEDIA-SEQUENCE:{msn}\n#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}"));
 }
 
-fn push_segment(text: &mut String, segment: &Segment, map: Option<u32>, with_parts: bool) {
+fn push_segment(text: &mut String, segment: &Segment, map: Option<u32>, with_parts: bool, folder: &str) {
     if segment.discontinuity {
         text.push_str("#EXT-X-DISCONTINUITY\n");
     }
     if map != Some(segment.init) {
-        line(text, format_args!("#EXT-X-MAP:URI=\"init{}.mp4\"", segment.init));
+        line(text, format_args!("#EXT-X-MAP:URI=\"{folder}init{}.mp4\"", segment.init));
     }
     line(text, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}", DateTime(segment.program_date_time())));
     if with_parts {
         for (index, part) in segment.parts.iter().enumerate() {
             let independent = if part.independent { ",INDEPENDENT=YES" } else { "" };
             let (duration, msn) = (Seconds(part.duration), segment.msn);
-            line(text, format_args!("#EXT-X-PART:DURATION={duration},URI=\"{msn}.{index}.m4s\"{independent}"));
+            line(text, format_args!("#EXT-X-PART:DURATION={duration},URI=\"{folder}{msn}.{index}.m4s\"{independent}"));
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, OriginalUri, Request},
+    extract::{FromRequest, OptionalFromRequest, OriginalUri, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use nostr::JsonUtil as _;
@@ -115,6 +115,18 @@ impl FromRequest<Shared> for Signed {
         nip98::check(&event, asked, now_s).map_err(|refused| unsigned(refused.to_string()))?;
         shared.callers.admit(&event, now_s)?;
         Ok(Self { who: event.pubkey, site, is_json, body })
+    }
+}
+
+/// For what everybody may ask, and some are told more of.
+impl OptionalFromRequest<Shared> for Signed {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Option<Self>, Failure> {
+        match request.headers().get(header::AUTHORIZATION).is_some_and(|value| !value.is_empty()) {
+            true => <Self as FromRequest<Shared>>::from_request(request, shared).await.map(Some),
+            false => Ok(None),
+        }
     }
 }
 

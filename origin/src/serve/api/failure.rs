@@ -64,6 +64,8 @@ impl From<Refused> for Failure {
             Refused::NotYours => (StatusCode::FORBIDDEN, "not-yours"),
             Refused::NotAllowed => (StatusCode::FORBIDDEN, "not-allowed"),
             Refused::TooMany(_) => (StatusCode::FORBIDDEN, "too-many-streams"),
+            Refused::NotInvited => (StatusCode::FORBIDDEN, "not-invited"),
+            Refused::NotPrivate => (StatusCode::CONFLICT, "not-private"),
             Refused::Over => (StatusCode::CONFLICT, "over"),
             Refused::IsLive => (StatusCode::CONFLICT, "is-live"),
             Refused::NotLive => (StatusCode::CONFLICT, "not-live"),

@@ -143,12 +143,12 @@ pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
         })
 }
 
-/// `GET /api/v1/streams/live`: whoever is live, but for previews.
+/// `GET /api/v1/streams/live`: whoever is live, but for previews and private streams.
 async fn live_streams(State(rooms): State<Rooms>) -> Result<Json<LiveStreams>, Failure> {
     let live = rooms.live.list();
     let ids: Vec<_> = live.iter().map(|stream| stream.id().clone()).collect();
     let previews = rooms.streams.previews(&ids).await?;
-    let shown = live.iter().filter(|stream| !previews.contains(stream.id()));
+    let shown = live.iter().filter(|stream| stream.guarded().is_none() && !previews.contains(stream.id()));
     let mut streams: Vec<_> = shown.map(|stream| rooms.streams.seen(stream.status())).collect();
     streams.sort_by_key(|status| std::cmp::Reverse(status.started_at_ms));
     Ok(Json(LiveStreams { streams }))

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use skylark_protocol::{
     StreamId,
     api::{
-        Analytics, AnalyticsPoint, ChangeStream, CreatedStream, FieldError, LeaveEnding, Phase, RotateKey, RotatedKey,
-        Stream, StreamAccess, StreamDetails, StreamPage, Viewers,
+        Analytics, AnalyticsPoint, ChangeStream, CreatedStream, FieldError, Guests, LeaveEnding, Phase, RotateKey,
+        RotatedKey, Stream, StreamAccess, StreamDetails, StreamPage, Ticket, Viewers,
     },
     event::{PublicKey, kind},
     nip19::Entity,
@@ -20,9 +20,9 @@ use skylark_protocol::{
 
 use super::{Rooms, Shared, caller::Signed, failure::Failure, site_url};
 use crate::{
-    db::{Listing, now_ms},
+    db::{Listing, OwnedStream, now_ms},
     secret::StreamKey,
-    streams::{escrow, thumbnail},
+    streams::{Refused, escrow, thumbnail},
 };
 
 /// Streams in one answer, if nothing else is asked for.
@@ -55,6 +55,9 @@ pub(super) fn routes() -> axum::Router<Shared> {
         .route("/{id}/resume", post(resume))
         .route("/{id}/key", post(rotate_key))
         .route("/{id}/ending", ending)
+        .route("/{id}/ticket", post(ticket))
+        .route("/{id}/guests", get(guests))
+        .route("/{id}/guests/{pubkey}", put(let_in).delete(show_out))
         .route("/{id}/thumbnail", thumbnail)
         .route("/{id}/hls", get(playlist))
         .route("/{id}/chat", get(chat))
@@ -71,9 +74,46 @@ async fn create(State(rooms): State<Rooms>, signed: Signed) -> Result<Response, 
     Ok((StatusCode::CREATED, Json(CreatedStream { stream, access })).into_response())
 }
 
-async fn describe(State(rooms): State<Rooms>, Path(id): Path<String>) -> Answer<Stream> {
-    let stream = rooms.streams.get(&stream_id(&id)?).await?;
+async fn describe(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Option<Signed>) -> Answer<Stream> {
+    let stream = find(&rooms, &id, signed.as_ref()).await?;
     Ok(Json(rooms.streams.describe(stream)))
+}
+
+/// The stream with this id, if whoever asks may be told of it.
+async fn find(rooms: &Rooms, id: &str, signed: Option<&Signed>) -> Result<OwnedStream, Failure> {
+    let stream = rooms.streams.get(&stream_id(id)?).await?;
+    rooms.streams.admit(signed.map(|signed| &signed.who), &stream)?;
+    Ok(stream)
+}
+
+async fn ticket(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Ticket> {
+    let id = stream_id(&id)?;
+    let ticket = rooms.streams.ticket(&signed.who, &id).await?;
+    let playlist = format!("/live/{id}/{}/index.m3u8", ticket.text);
+    let stream = rooms.streams.describe(ticket.stream);
+    Ok(Json(Ticket { stream, playlist, good_until_s: ticket.good_until_s }))
+}
+
+async fn guests(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Guests> {
+    Ok(Json(Guests { guests: rooms.streams.guests(&signed.who, &stream_id(&id)?).await? }))
+}
+
+async fn let_in(
+    State(rooms): State<Rooms>,
+    Path((id, guest)): Path<(String, String)>,
+    signed: Signed,
+) -> Result<StatusCode, Failure> {
+    rooms.streams.let_in(&signed.who, &stream_id(&id)?, person(&guest)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn show_out(
+    State(rooms): State<Rooms>,
+    Path((id, guest)): Path<(String, String)>,
+    signed: Signed,
+) -> Result<StatusCode, Failure> {
+    rooms.streams.show_out(&signed.who, &stream_id(&id)?, &person(&guest)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn change(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Signed) -> Answer<Stream> {
@@ -134,8 +174,23 @@ async fn set_thumbnail(State(rooms): State<Rooms>, Path(id): Path<String>, signe
     Ok(Json(rooms.streams.describe(rooms.streams.get(&id).await?)))
 }
 
-async fn get_thumbnail(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<Response, Failure> {
-    let picture = rooms.streams.thumbnail(&stream_id(&id)?).await?;
+/// Which picture is meant.
+#[derive(Debug, Deserialize)]
+struct Version {
+    v: Option<String>,
+}
+
+async fn get_thumbnail(
+    State(rooms): State<Rooms>,
+    Path(id): Path<String>,
+    Query(version): Query<Version>,
+) -> Result<Response, Failure> {
+    let stream = rooms.streams.get(&stream_id(&id)?).await?;
+    let picture = rooms.streams.thumbnail(&stream.id).await?;
+    // Of a private stream, whoever was told its URL may see it: a browser cannot sign what it asks of a picture.
+    if stream.details.private && version.v.as_ref() != Some(&picture.hash) {
+        return Err(Failure::from(Refused::NotInvited));
+    }
     let mut response = picture.bytes.into_response();
     let media_type = HeaderValue::from_str(&picture.media_type).unwrap_or(HeaderValue::from_static("image/jpeg"));
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
@@ -158,22 +213,27 @@ async fn playlist(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<
         .ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, "nothing-to-play", "there is nothing to play at the moment"))
 }
 
-async fn chat(State(rooms): State<Rooms>, Path(id): Path<String>) -> Answer<Vec<nostr::Event>> {
-    events(&rooms, &id, &[kind::CHAT]).await
+async fn chat(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Option<Signed>) -> Answer<Vec<nostr::Event>> {
+    let stream = find(&rooms, &id, signed.as_ref()).await?;
+    events(&rooms, &stream, &[kind::CHAT]).await
 }
 
-async fn reactions(State(rooms): State<Rooms>, Path(id): Path<String>) -> Answer<Vec<nostr::Event>> {
-    events(&rooms, &id, &[kind::REACTION]).await
+async fn reactions(
+    State(rooms): State<Rooms>,
+    Path(id): Path<String>,
+    signed: Option<Signed>,
+) -> Answer<Vec<nostr::Event>> {
+    let stream = find(&rooms, &id, signed.as_ref()).await?;
+    events(&rooms, &stream, &[kind::REACTION]).await
 }
 
 /// To write, and to hear what is new, there is the relay.
-async fn events(rooms: &Rooms, id: &str, kinds: &[u16]) -> Answer<Vec<nostr::Event>> {
-    let stream = rooms.streams.get(&stream_id(id)?).await?;
-    Ok(Json(rooms.streams.events(&stream, kinds, MAX_EVENTS).await?))
+async fn events(rooms: &Rooms, stream: &OwnedStream, kinds: &[u16]) -> Answer<Vec<nostr::Event>> {
+    Ok(Json(rooms.streams.events(stream, kinds, MAX_EVENTS).await?))
 }
 
-async fn viewers(State(rooms): State<Rooms>, Path(id): Path<String>) -> Answer<Viewers> {
-    let stream = rooms.streams.get(&stream_id(&id)?).await?;
+async fn viewers(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Option<Signed>) -> Answer<Viewers> {
+    let stream = find(&rooms, &id, signed.as_ref()).await?;
     Ok(Json(rooms.streams.viewers(&stream)))
 }
 
@@ -200,7 +260,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn listing(self, owner: Option<PublicKey>) -> Result<Listing, Failure> {
+    fn listing(self, owner: Option<PublicKey>, private: bool) -> Result<Listing, Failure> {
         let mut wrong = Vec::new();
         for (field, text) in [("category", &self.category), ("tag", &self.tag), ("title", &self.title)] {
             if text.as_ref().is_some_and(|text| text.chars().count() > MAX_FILTER_CHARS) {
@@ -219,38 +279,42 @@ impl Wanted {
             return Err(Failure::fields(wrong));
         }
         let Self { phase, category, tag, title, .. } = self;
-        Ok(Listing { owner, phase, category, tag, title, after: after.flatten(), limit })
+        Ok(Listing { owner, phase, category, tag, title, after: after.flatten(), private, limit })
     }
 }
 
 async fn list(State(rooms): State<Rooms>, wanted: Result<Query<Wanted>, QueryRejection>) -> Answer<StreamPage> {
-    page(&rooms, wanted, None).await
+    page(&rooms, wanted, None, false).await
 }
 
 async fn list_of_user(
     State(rooms): State<Rooms>,
     Path(user): Path<String>,
     wanted: Result<Query<Wanted>, QueryRejection>,
+    signed: Option<Signed>,
 ) -> Answer<StreamPage> {
-    let owner = match user.parse() {
+    let owner = person(&user)?;
+    // Whoever signs is told of their own private streams, too.
+    page(&rooms, wanted, Some(owner), signed.is_some_and(|signed| signed.who == owner)).await
+}
+
+fn person(text: &str) -> Result<PublicKey, Failure> {
+    let known = match text.parse() {
         Ok(Entity::Profile(pubkey, _)) => Some(pubkey),
-        _ => user.parse().ok(),
+        _ => text.parse().ok(),
     };
-    match owner {
-        Some(owner) => page(&rooms, wanted, Some(owner)).await,
-        None => {
-            Err(Failure::fields(vec![FieldError::new("pubkey", "is no public key: npub1…, or 64 hexadecimal digits")]))
-        }
-    }
+    let reason = "is no public key: npub1…, or 64 hexadecimal digits";
+    known.ok_or_else(|| Failure::fields(vec![FieldError::new("pubkey", reason)]))
 }
 
 async fn page(
     rooms: &Rooms,
     wanted: Result<Query<Wanted>, QueryRejection>,
     owner: Option<PublicKey>,
+    private: bool,
 ) -> Answer<StreamPage> {
     let Query(wanted) = wanted.map_err(|error| Failure::bad_request("unreadable", error.body_text()))?;
-    let listing = wanted.listing(owner)?;
+    let listing = wanted.listing(owner, private)?;
     let streams = rooms.streams.list(&listing).await?;
     let is_full = streams.len() >= listing.limit as usize;
     let next = streams.last().filter(|_| is_full).map(|last| format!("{}-{}", last.created_at_ms, last.id));
