@@ -12,6 +12,7 @@ fn status(state: StreamState, broadcast: &str) -> Event {
         health: None,
         viewers: None,
         is_paused: false,
+        is_private: false,
     }))
 }
 
