@@ -112,6 +112,12 @@ impl Event {
         (self.created_at, std::cmp::Reverse(self.id)) > (other.created_at, std::cmp::Reverse(other.id))
     }
 
+    /// When it is not to be served any more (NIP-40), Unix seconds.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<u64> {
+        self.tags().parsed("expiration")
+    }
+
     pub(crate) fn tags(&self) -> Tags<'_> {
         Tags(&self.tags)
     }

@@ -52,6 +52,8 @@ impl Config {
         within("limits.keyframe_timeout_s", limits.keyframe_timeout_s, 2..=600)?;
         within("store.queue_mib", store.queue_mib, 1..=65_536)?;
         within("relay.events_per_minute", relay.events_per_minute, 1..=1_000_000)?;
+        within("relay.max_clients_per_address", relay.max_clients_per_address, 1..=1_000_000)?;
+        within("relay.max_mib", relay.max_mib, 64..=1_000_000)?;
         within("relay.max_events", relay.max_events, 1000..=1_000_000_000)?;
         within("api.max_streams_per_key", api.max_streams_per_key, 1..=100_000)?;
         within("api.requests_per_minute", api.requests_per_minute, 10..=1_000_000)?;

@@ -26,7 +26,7 @@ use crate::{
     ingest::PublisherLimits,
     live::LiveConfig,
     mirror::MirrorConfig,
-    relay::{Information, RelayConfig, SEND_LIMIT, Scope},
+    relay::{Information, RelayConfig, Room, SEND_LIMIT, Scope},
     streams::{Allow, StreamsConfig},
 };
 
@@ -197,8 +197,12 @@ pub struct RelaySection {
     pub contact: Option<String>,
     /// Events that one key may publish in a minute; who has a stream here may publish more.
     pub events_per_minute: u32,
-    /// Events that are kept; the oldest go first.
+    /// Clients of the relay at once from one address.
+    pub max_clients_per_address: usize,
+    /// Events that are kept; the oldest go first. Those that can be replaced count apart, up to a quarter of this.
     pub max_events: u64,
+    /// Size of the database beyond which the oldest events go, MiB.
+    pub max_mib: u64,
 }
 
 /// `[discovery]`
@@ -314,7 +318,9 @@ impl Default for RelaySection {
             description: "Live events of this server, and their chat".into(),
             contact: None,
             events_per_minute: 120,
+            max_clients_per_address: 512,
             max_events: 1_000_000,
+            max_mib: 4096,
         }
     }
 }
@@ -405,7 +411,8 @@ impl Config {
             // Those that cannot be read were refused by the check.
             hosts: relay.hosts.iter().filter_map(|host| public_key(host)).collect::<BTreeSet<_>>(),
             events_per_minute: relay.events_per_minute,
-            max_events: relay.max_events,
+            max_clients_per_address: relay.max_clients_per_address,
+            room: Room { max_events: relay.max_events, max_bytes: relay.max_mib << 20 },
             send_limit: SEND_LIMIT,
             mirror: MirrorConfig {
                 enabled: relay.mirror,

@@ -87,6 +87,8 @@ impl Db {
         let pool = SqlitePoolOptions::new()
             .max_connections(MAX_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A file does not hang up: asking before every statement whether it is still there costs as much again.
+            .test_before_acquire(false)
             .connect_with(options)
             .await
             .map_err(|error| open_error(&path, &error))?;

@@ -5,11 +5,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use nostr::Timestamp;
 use skylark_protocol::{
     address::Address,
     event::{Event, PublicKey, kind},
     live_event::LiveEvent,
     moderation::{ChatRules, ChatSettings, Circumstances, MuteList, Objection},
+    zap::Zap,
 };
 
 use super::{
@@ -22,34 +24,70 @@ use crate::db::DbError;
 /// The chats that were asked for lately.
 #[derive(Debug, Default)]
 pub(super) struct Chats {
-    rules: Mutex<HashMap<Address, Arc<ChatRules>>>,
+    known: Mutex<Known>,
     /// When somebody's last message came, by live event and author.
     last: Mutex<HashMap<(Address, PublicKey), u64>>,
+}
+
+/// What is remembered of chats.
+#[derive(Debug, Default)]
+struct Known {
+    chats: HashMap<Address, Chat>,
+    /// Counts what was forgotten: what was read before that is not remembered after it.
+    changes: u64,
+}
+
+/// What is known of one chat.
+#[derive(Debug, Clone)]
+struct Chat {
+    rules: Arc<ChatRules>,
+    /// Until when its live event is here, Unix seconds; none if it is not.
+    here_until: Option<u64>,
 }
 
 impl Chats {
     /// The rules of a live event's chat.
     pub(super) async fn rules(&self, store: &Store, stream: &Address) -> Result<Arc<ChatRules>, DbError> {
-        if let Some(rules) = lock(&self.rules).get(stream) {
-            return Ok(Arc::clone(rules));
+        let changes = {
+            let known = lock(&self.known);
+            if let Some(chat) = known.chats.get(stream) {
+                return Ok(Arc::clone(&chat.rules));
+            }
+            known.changes
+        };
+        let chat = load(store, stream).await?;
+        let rules = Arc::clone(&chat.rules);
+        let mut known = lock(&self.known);
+        if known.changes == changes {
+            if known.chats.len() >= MAX_CHATS {
+                known.chats.clear();
+            }
+            known.chats.insert(stream.clone(), chat);
         }
-        let rules = Arc::new(load(store, stream).await?);
-        let mut known = lock(&self.rules);
-        if known.len() >= MAX_CHATS {
-            known.clear();
-        }
-        known.insert(stream.clone(), Arc::clone(&rules));
         Ok(rules)
+    }
+
+    /// Whether a live event is here.
+    pub(super) async fn has_live_event(&self, store: &Store, stream: &Address) -> Result<bool, DbError> {
+        let here_until = lock(&self.known).chats.get(stream).map(|chat| chat.here_until);
+        match here_until {
+            Some(Some(until)) if until > Timestamp::now().as_secs() => Ok(true),
+            // It may have come this moment.
+            _ => store.has_address(stream).await,
+        }
     }
 
     /// Forgets what an event may have changed. Answers the live event whose host or moderators may have removed
     /// something with it.
     pub(super) fn forget(&self, event: &Event) -> Option<Address> {
         match event.kind {
-            kind::LIVE_EVENT | kind::MUTE_LIST => lock(&self.rules).retain(|stream, _| stream.pubkey != event.pubkey),
+            kind::LIVE_EVENT | kind::MUTE_LIST | kind::DELETION => {
+                lock(&self.known)
+                    .forget(|stream, rules| stream.pubkey == event.pubkey || rules.keeps_order(&event.pubkey));
+            }
             kind::APPLICATION_DATA => {
                 let identifier = ChatSettings::read(event).ok()?.identifier;
-                lock(&self.rules).retain(|stream, _| stream.identifier != identifier);
+                lock(&self.known).forget(|stream, _| stream.identifier == identifier);
                 let named = event.tags.iter().filter(|tag| tag.first().is_some_and(|name| name == "a"));
                 let mut named = named.filter_map(|tag| tag.get(1)?.parse::<Address>().ok());
                 let named = named.find(|stream| stream.identifier == identifier && stream.kind == kind::LIVE_EVENT);
@@ -83,9 +121,20 @@ impl Chats {
                 last.entry(key).and_modify(|last| *last = at.max(*last)).or_insert(at);
                 Ok(())
             }
+            kind::ZAP_RECEIPT => {
+                let zap = Zap::read(event).map_err(|error| Rejected::invalid(error.to_string()))?;
+                Ok(rules.judge_zap(&zap)?)
+            }
             kind::REACTION => Ok(rules.judge_reaction(&event.id, &event.pubkey)?),
             _ => Ok(rules.judge(&event.id, &event.pubkey)?),
         }
+    }
+}
+
+impl Known {
+    fn forget(&mut self, is_changed: impl Fn(&Address, &ChatRules) -> bool) {
+        self.chats.retain(|stream, chat| !is_changed(stream, &chat.rules));
+        self.changes += 1;
     }
 }
 
@@ -100,12 +149,14 @@ impl From<Objection> for Rejected {
     }
 }
 
-async fn load(store: &Store, stream: &Address) -> Result<ChatRules, DbError> {
+async fn load(store: &Store, stream: &Address) -> Result<Chat, DbError> {
     let event = async |address: &Address| -> Result<Option<Event>, DbError> {
         // What is stored was read once already.
         Ok(store.newest(address).await?.and_then(|json| serde_json::from_str(&json).ok()))
     };
-    let live = event(stream).await?.and_then(|event| LiveEvent::read(&event).ok());
+    let announced = event(stream).await?;
+    let here_until = announced.as_ref().map(|event| event.expires_at().unwrap_or(u64::MAX));
+    let live = announced.and_then(|event| LiveEvent::read(&event).ok());
     let host = live.as_ref().map_or(stream.pubkey, LiveEvent::host);
     let announced: Vec<PublicKey> =
         live.iter().flat_map(LiveEvent::moderators).take(ChatSettings::MAX_MODERATORS).collect();
@@ -119,7 +170,8 @@ async fn load(store: &Store, stream: &Address) -> Result<ChatRules, DbError> {
         let theirs = event(&ChatSettings::address(*moderator, &stream.identifier)).await?;
         moderators.extend(theirs.and_then(|event| ChatSettings::read(&event).ok()).map(|theirs| (*moderator, theirs)));
     }
-    Ok(ChatRules::new(host, settings, mute_list, announced, moderators))
+    let rules = Arc::new(ChatRules::new(host, settings, mute_list, announced, moderators));
+    Ok(Chat { rules, here_until })
 }
 
 /// The maps are whole after every statement: a panic elsewhere does not spoil them.

@@ -9,6 +9,7 @@
 //! | `shape`, `scope` | what every event has to be like; which events belong here (NIP-40, 70) |
 //! | `chats` | the hosts' rules for their chats |
 //! | `authentication` | who a client is (NIP-42) |
+//! | `reading` | what clients may read |
 //! | `outside` | what goes to outside relays, and comes from them |
 //! | `store` | events in SQL (NIP-09) |
 //! | `limits` | how much anybody may ask for |
@@ -21,6 +22,7 @@ mod information;
 mod limits;
 mod message;
 mod outside;
+mod reading;
 mod scope;
 mod session;
 mod shape;
@@ -38,12 +40,13 @@ use skylark_protocol::{
     event::{self, PublicKey, kind},
     moderation::ChatSettings,
 };
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 
 pub use information::Information;
 pub use limits::SEND_LIMIT;
 pub use scope::Scope;
 pub(crate) use scope::plain;
+pub use store::Room;
 
 use self::{
     chats::Chats,
@@ -58,6 +61,7 @@ use crate::{
     metrics::{Counter, Gauge, Page},
     mirror::{MirrorConfig, routes::Routes},
     pace::{Allowance, Paces},
+    places::Places,
 };
 
 /// How the relay is run.
@@ -67,10 +71,12 @@ pub struct RelayConfig {
     pub scope: Scope,
     /// Keys whose live events it carries besides those that have a stream here.
     pub hosts: BTreeSet<PublicKey>,
+    /// Clients at once from one address (an IPv6 /64 network counts as one).
+    pub max_clients_per_address: usize,
     /// Events that one key may publish in a minute.
     pub events_per_minute: u32,
-    /// Events that are kept; the oldest go first.
-    pub max_events: u64,
+    /// How much is kept.
+    pub room: Room,
     /// A client who does not take a message for so long is closed.
     pub send_limit: Duration,
     /// With which outside relays events are exchanged.
@@ -171,7 +177,7 @@ pub struct Relay {
     announcements: broadcast::Sender<Arc<Announced>>,
     key_paces: Mutex<Paces<PublicKey>>,
     address_paces: Mutex<Paces<Address>>,
-    slots: Arc<Semaphore>,
+    places: Places,
     hosts: RwLock<BTreeSet<PublicKey>>,
     routes: Routes,
     mail: watch::Sender<u64>,
@@ -186,13 +192,13 @@ impl Relay {
     pub fn new(config: RelayConfig, db: Db, stop: watch::Receiver<bool>) -> Arc<Self> {
         Arc::new(Self {
             hosts: RwLock::new(config.hosts.clone()),
+            places: Places::new(MAX_CLIENTS, config.max_clients_per_address),
             config,
             store: Store::new(db),
             chats: Chats::default(),
             announcements: broadcast::Sender::new(BROADCAST_QUEUE),
             key_paces: Mutex::new(Paces::new(MAX_PACES)),
             address_paces: Mutex::new(Paces::new(MAX_PACES)),
-            slots: Arc::new(Semaphore::new(MAX_CLIENTS)),
             routes: Routes::default(),
             mail: watch::Sender::new(0),
             live_events_changed: watch::Sender::new(0),
@@ -212,7 +218,7 @@ impl Relay {
                 _ = interval.tick() => {}
                 () = &mut stopped => return,
             }
-            match self.store.clean(self.config.max_events).await {
+            match self.store.clean(self.config.room, &self.hosts()).await {
                 Ok(0) => {}
                 Ok(removed) => tracing::debug!(removed, "old events removed"),
                 Err(error) => tracing::warn!(%error, "old events could not be removed"),
@@ -272,8 +278,9 @@ impl Relay {
             return Err(Rejected::new("auth-required", "only its author may publish this event"));
         }
         let is_host = self.is_host(&plain.pubkey);
-        let references = References::of(&plain);
-        scope::check(&self.store, self.config.scope, &plain, &references, is_host, is_known).await?;
+        let mut references = References::of(&plain);
+        references.follow(&self.store, plain.kind).await?;
+        scope::check((&self.chats, &self.store), self.config.scope, &plain, &references, is_host, is_known).await?;
         if !matches!(source, Source::Origin) {
             self.pace(&plain, &references, is_host)?;
         }
@@ -282,7 +289,7 @@ impl Relay {
         self.moderate(&plain, &references, came_at).await?;
         let relays = match source {
             Source::Outside => Arc::default(),
-            _ => self.destinations(&plain).await?,
+            _ => self.destinations(&plain, &references).await?,
         };
         self.keep(event, &plain, relays).await
     }
@@ -290,6 +297,10 @@ impl Relay {
     /// Somebody has a stream here from now on.
     pub fn add_host(&self, pubkey: PublicKey) {
         self.hosts.write().unwrap_or_else(PoisonError::into_inner).insert(pubkey);
+    }
+
+    fn hosts(&self) -> Vec<PublicKey> {
+        self.hosts.read().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
     /// Whether somebody has a stream here.
@@ -316,10 +327,10 @@ impl Relay {
     /// The hosts' rules, of every live event that this one refers to; `at` is when it was written, as far as we know.
     async fn moderate(&self, event: &event::Event, references: &References, at: u64) -> Result<(), Rejected> {
         match event.kind {
-            kind::CHAT | kind::REACTION | kind::RAID | kind::CLIP | kind::PRESENCE => {
+            kind::CHAT | kind::REACTION | kind::ZAP_RECEIPT | kind::RAID | kind::CLIP | kind::PRESENCE => {
                 // Readers find it under every one of them, so the rules of every one have to hold.
-                if references.names_more_streams {
-                    return Err(Rejected::invalid("it belongs to too many live events"));
+                if references.names_more {
+                    return Err(Rejected::invalid("it refers to too much"));
                 }
                 for stream in &references.streams {
                     self.chats.judge(&self.store, stream, event, at).await?;
@@ -342,8 +353,8 @@ impl Relay {
     }
 
     async fn keep(&self, event: Event, plain: &event::Event, relays: Arc<[String]>) -> Result<Accepted, Rejected> {
-        let announced = Arc::new(Announced { json: event.as_json(), event: event.clone() });
-        match self.store.keep(event, Arc::clone(&relays)).await? {
+        let announced = Arc::new(Announced { json: event.as_json(), event });
+        match self.store.keep(Arc::clone(&announced), Arc::clone(&relays)).await? {
             Outcome::Stored => {}
             Outcome::Duplicate => return Ok(Accepted::Duplicate),
             Outcome::Superseded => return Ok(Accepted::Superseded),
@@ -356,7 +367,7 @@ impl Relay {
             tracing::debug!(count, %stream, "messages removed by their host");
         }
         self.announce_outside(plain, &relays);
-        // Nobody listens: nobody misses anything.
+        // Who does not listen does not miss anything.
         _ = self.announcements.send(announced);
         Ok(Accepted::Stored)
     }

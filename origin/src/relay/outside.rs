@@ -10,7 +10,7 @@ use skylark_protocol::{
 };
 use tokio::sync::watch;
 
-use super::{Accepted, Rejected, Relay, Source, limits::MAX_FILTER_LIMIT, scope::References, store::Found};
+use super::{Accepted, Rejected, Relay, Source, limits::MAX_FILTER_LIMIT, scope::References};
 use crate::db::DbError;
 
 impl Relay {
@@ -30,7 +30,7 @@ impl Relay {
         let filter = Filter::new().kind(Kind::from(kind::LIVE_EVENT)).limit(MAX_FILTER_LIMIT);
         let now = Timestamp::now().as_secs();
         let found = self.store.find(&[filter]).await?;
-        let live_events = found.iter().filter_map(|found| LiveEvent::read(&read(found)?).ok());
+        let live_events = found.iter().filter_map(|found| LiveEvent::read(&found.read()?).ok());
         let on = live_events.filter(|live| self.is_host(&live.address.pubkey) && live.state(now) != Status::Ended);
         let named = on.map(|live| (live.address.clone(), self.config.mirror.relays(&live)));
         Ok(named.filter(|(_, relays)| !relays.is_empty()).collect())
@@ -47,7 +47,11 @@ impl Relay {
     }
 
     /// The outside relays that an event goes to.
-    pub(super) async fn destinations(&self, event: &event::Event) -> Result<Arc<[String]>, DbError> {
+    pub(super) async fn destinations(
+        &self,
+        event: &event::Event,
+        references: &References,
+    ) -> Result<Arc<[String]>, DbError> {
         // Its author wants it to be nowhere else (NIP-70).
         if event.tags.iter().any(|tag| tag.first().is_some_and(|name| name == "-")) {
             return Ok(Arc::default());
@@ -56,12 +60,12 @@ impl Relay {
             let live = LiveEvent::read(event).ok().filter(|_| self.is_host(&event.pubkey));
             return Ok(live.map(|live| self.config.mirror.relays(&live)).unwrap_or_default().into());
         }
-        let mut streams = References::of(event).streams;
+        let mut streams = references.streams.clone();
         if event.kind == kind::DELETION {
             let ids = event.tags.iter().filter(|tag| tag.first().is_some_and(|name| name == "e"));
             let ids = ids.filter_map(|tag| nostr::EventId::from_hex(tag.get(1)?).ok());
             for found in self.store.find(&[Filter::new().ids(ids.take(MAX_FILTER_LIMIT))]).await? {
-                streams.extend(read(&found).into_iter().flat_map(|event| References::of(&event).streams));
+                streams.extend(found.read().into_iter().flat_map(|event| References::of(&event).streams));
             }
         }
         streams.sort_unstable();
@@ -106,9 +110,4 @@ impl Relay {
         self.routes.learn(stream.clone(), Arc::clone(&relays));
         Ok(relays)
     }
-}
-
-/// What is stored was read once already.
-fn read(found: &Found) -> Option<event::Event> {
-    serde_json::from_str(&found.json).ok()
 }

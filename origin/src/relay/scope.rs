@@ -1,13 +1,13 @@
 //! What this relay is for: live events, and what belongs to them. Everything else is refused.
 
-use nostr::Event;
+use nostr::{Event, Filter};
 use serde::{Deserialize, Serialize};
 use skylark_protocol::{
     address::Address,
     event::{self, EventId, PublicKey, kind},
 };
 
-use super::{Rejected, limits::MAX_TAGS, store::Store};
+use super::{Rejected, chats::Chats, limits::MAX_TAGS, store::Store};
 use crate::db::DbError;
 
 /// References that are followed to see whether an event belongs here.
@@ -36,6 +36,11 @@ pub(crate) fn plain(event: &Event) -> event::Event {
     }
 }
 
+/// Whether events of this kind are about others, which they may name without saying to which live event those belong.
+fn is_about_events(kind: u16) -> bool {
+    matches!(kind, kind::REACTION | kind::ZAP_RECEIPT)
+}
+
 /// What an event refers to.
 #[derive(Debug, Default)]
 pub(super) struct References {
@@ -43,8 +48,10 @@ pub(super) struct References {
     pub(super) streams: Vec<Address>,
     events: Vec<EventId>,
     people: Vec<PublicKey>,
-    /// There are live events besides.
-    pub(super) names_more_streams: bool,
+    /// There are more of them than are followed.
+    pub(super) names_more: bool,
+    /// One of the events is here, as far as they were followed.
+    has_event: bool,
 }
 
 impl References {
@@ -60,23 +67,43 @@ impl References {
                 _ => {}
             }
         }
-        references.names_more_streams = references.streams.len() > MAX_REFERENCES;
+        references.names_more = references.streams.len() > MAX_REFERENCES
+            || (is_about_events(event.kind) && references.events.len() > MAX_REFERENCES);
         references.streams.truncate(MAX_REFERENCES);
         references.events.truncate(MAX_REFERENCES);
         references.people.truncate(MAX_REFERENCES);
         references
     }
 
-    async fn has_stream(&self, store: &Store) -> Result<bool, DbError> {
+    /// A reaction may name nothing but what it is about: it belongs to the live event that this belongs to.
+    pub(super) async fn follow(&mut self, store: &Store, kind: u16) -> Result<(), DbError> {
+        if !is_about_events(kind) || self.events.is_empty() {
+            return Ok(());
+        }
+        let ids = self.events.iter().map(|id| nostr::EventId::from_byte_array(*id.as_bytes()));
+        for found in store.find(&[Filter::new().ids(ids)]).await? {
+            self.has_event = true;
+            let Some(event) = found.read() else { continue };
+            if event.kind == kind::LIVE_EVENT {
+                self.streams.extend(Address::of(&event));
+            }
+            self.streams.extend(Self::of(&event).streams);
+        }
+        self.streams.sort_unstable();
+        self.streams.dedup();
+        Ok(())
+    }
+
+    async fn has_stream(&self, chats: &Chats, store: &Store) -> Result<bool, DbError> {
         for stream in &self.streams {
-            if store.has_address(stream).await? {
+            if chats.has_live_event(store, stream).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    async fn has_event(&self, store: &Store) -> Result<bool, DbError> {
+    async fn has_any_event(&self, store: &Store) -> Result<bool, DbError> {
         for id in &self.events {
             if store.has_event(id).await? {
                 return Ok(true);
@@ -98,7 +125,7 @@ impl References {
 /// Whether an event belongs here. `is_host` says whether its author has a stream here, `is_known` whether the client is
 /// authenticated as its author.
 pub(super) async fn check(
-    store: &Store,
+    (chats, store): (&Chats, &Store),
     scope: Scope,
     event: &event::Event,
     references: &References,
@@ -112,13 +139,11 @@ pub(super) async fn check(
             }
             _ => Address::of(event).is_some(),
         },
-        kind::CHAT | kind::RAID | kind::CLIP | kind::PRESENCE => references.has_stream(store).await?,
-        kind::REACTION | kind::ZAP_RECEIPT => {
-            references.has_stream(store).await? || references.has_event(store).await?
-        }
+        kind::CHAT | kind::RAID | kind::CLIP | kind::PRESENCE => references.has_stream(chats, store).await?,
+        kind::REACTION | kind::ZAP_RECEIPT => references.has_event || references.has_stream(chats, store).await?,
         kind::REPORT => {
-            references.has_stream(store).await?
-                || references.has_event(store).await?
+            references.has_stream(chats, store).await?
+                || references.has_any_event(store).await?
                 || references.has_person(store).await?
         }
         kind::DELETION => {
@@ -128,7 +153,7 @@ pub(super) async fn check(
         kind::PROFILE | kind::CONTACTS | kind::MUTE_LIST | kind::RELAY_LIST | kind::ZAP_GOAL => {
             is_host || is_known || store.has_author(&event.pubkey).await?
         }
-        kind::APPLICATION_DATA => references.has_stream(store).await? || is_host,
+        kind::APPLICATION_DATA => references.has_stream(chats, store).await? || is_host,
         kind::AUTHENTICATION => return Err(Rejected::invalid("an authentication is sent with AUTH")),
         _ => false,
     };

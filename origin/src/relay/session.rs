@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use nostr::{Event, Filter, filter::MatchEventOptions};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{
-    Accepted, Announced, Rejected, Relay, Source,
+    Accepted, Announced, Relay, Source,
     authentication::Authentication,
     limits::{BROADCAST_QUEUE, MAX_MESSAGE_BYTES, MAX_SUBSCRIPTIONS, MESSAGE_BURST, MESSAGES_PER_S, PING_INTERVAL},
     message::{Request, Response, Unreadable},
@@ -26,16 +27,24 @@ const MAX_JUST_SENT: usize = 64;
 struct Over;
 
 impl Relay {
-    /// Takes a client. `host` is what it calls this relay.
-    pub fn welcome(self: Arc<Self>, upgrade: WebSocketUpgrade, host: String) -> axum::response::Response {
+    /// Takes a client from `address`. `host` is what it calls this relay.
+    pub fn welcome(
+        self: Arc<Self>,
+        upgrade: WebSocketUpgrade,
+        host: String,
+        address: IpAddr,
+    ) -> axum::response::Response {
         let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
-        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+        let Some(place) = self.places.enter(address) else {
             self.counters.turned_away.increment();
-            let refusal = (axum::http::StatusCode::SERVICE_UNAVAILABLE, "the relay has too many clients\n");
+            let refusal = (
+                axum::http::StatusCode::SERVICE_UNAVAILABLE,
+                "the relay has too many clients, or too many of this address\n",
+            );
             return axum::response::IntoResponse::into_response(refusal);
         };
         upgrade.on_upgrade(async move |socket| {
-            let _slot = slot;
+            let _place = place;
             let _present = self.counters.clients.enter();
             let url = self.config.url.clone().unwrap_or(host);
             match Authentication::new(&url) {
@@ -46,12 +55,21 @@ impl Relay {
     }
 }
 
+/// The next event that was announced; never, if nobody asked for any.
+async fn next(announcements: &mut Option<broadcast::Receiver<Arc<Announced>>>) -> Result<Arc<Announced>, RecvError> {
+    match announcements {
+        Some(announcements) => announcements.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Session<'a> {
     relay: &'a Relay,
     socket: WebSocket,
     authentication: Authentication,
     subscriptions: HashMap<String, Vec<Filter>>,
-    announcements: broadcast::Receiver<Arc<Announced>>,
+    /// As long as there are subscriptions: who only publishes is not woken by what others say.
+    announcements: Option<broadcast::Receiver<Arc<Announced>>>,
     /// Events that a request has just brought: when they come as news, too, they are not sent again.
     just_sent: HashMap<String, HashSet<[u8; 32]>>,
     pace: Pace,
@@ -64,7 +82,7 @@ impl<'a> Session<'a> {
             socket,
             authentication,
             subscriptions: HashMap::new(),
-            announcements: relay.announcements.subscribe(),
+            announcements: None,
             just_sent: HashMap::new(),
             pace: Pace::new(Instant::now()),
         }
@@ -96,7 +114,7 @@ impl<'a> Session<'a> {
                         Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Over),
                     }
                 }
-                announced = self.announcements.recv() => self.tell(announced).await?,
+                announced = next(&mut self.announcements) => self.tell(announced).await?,
                 _ = pings.tick() => {
                     if !is_alive {
                         return Err(Over);
@@ -128,8 +146,7 @@ impl<'a> Session<'a> {
                 self.count(&id, &filters).await
             }
             Ok(Request::Unsubscribe(id)) => {
-                self.subscriptions.remove(&id);
-                self.just_sent.remove(&id);
+                self.unsubscribe(&id);
                 Ok(())
             }
             Ok(Request::Authenticate(event)) => {
@@ -175,12 +192,10 @@ impl<'a> Session<'a> {
             return self.send(Response::Closed(&id, &reason).to_string()).await;
         }
         // What is announced from here on waits in the queue: nothing falls between what is stored and what is new.
-        let found = match self.relay.store.find(&filters).await {
+        self.announcements.get_or_insert_with(|| self.relay.announcements.subscribe());
+        let found = match self.relay.read(&filters, self.authentication.keys()).await {
             Ok(found) => found,
-            Err(error) => {
-                let reason = Rejected::from(error).to_string();
-                return self.send(Response::Closed(&id, &reason).to_string()).await;
-            }
+            Err(rejected) => return self.send(Response::Closed(&id, &rejected.to_string()).to_string()).await,
         };
         for event in &found {
             self.send(Response::Event(&id, &event.json).to_string()).await?;
@@ -191,10 +206,18 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    fn unsubscribe(&mut self, id: &str) {
+        self.subscriptions.remove(id);
+        self.just_sent.remove(id);
+        if self.subscriptions.is_empty() {
+            self.announcements = None;
+        }
+    }
+
     async fn count(&mut self, id: &str, filters: &[Filter]) -> Result<(), Over> {
-        let answer = match self.relay.store.count(filters).await {
+        let answer = match self.relay.count(filters, self.authentication.keys()).await {
             Ok(count) => Response::Count(id, count).to_string(),
-            Err(error) => Response::Closed(id, &Rejected::from(error).to_string()).to_string(),
+            Err(rejected) => Response::Closed(id, &rejected.to_string()).to_string(),
         };
         self.send(answer).await
     }
@@ -211,6 +234,9 @@ impl<'a> Session<'a> {
             Err(RecvError::Closed) => return Err(Over),
         };
         let id = announced.event.id.to_bytes();
+        if !self.relay.may_read(&announced.event, self.authentication.keys()) {
+            return Ok(());
+        }
         let is_wanted = |filters: &[Filter]| {
             filters.iter().any(|filter| filter.match_event(&announced.event, MatchEventOptions::new()))
         };

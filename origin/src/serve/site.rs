@@ -1,18 +1,20 @@
 //! `/`, `/s/{id}`, `/studio-web`, `/assets/…`: the site that is embedded in the binary.
 
+use std::net::IpAddr;
+
 use axum::{
     body::Body,
     extract::{
         Path, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use skylark_protocol::StreamId;
 
-use super::api::Rooms;
+use super::{api::Rooms, peer::Peer};
 use crate::site::{self, Asset};
 
 /// Scripts and styles come from this origin alone. People's pictures and other people's streams come from anywhere; a
@@ -38,15 +40,19 @@ const RELAY_INFORMATION: &str = "application/nostr+json";
 /// `GET /`: to browsers the site, to Nostr clients the relay.
 pub(super) async fn home(
     State(rooms): State<Rooms>,
-    headers: HeaderMap,
+    parts: Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let headers = &parts.headers;
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match upgrade {
-        Ok(upgrade) => rooms.relay.welcome(upgrade, header(header::HOST).to_owned()),
+        Ok(upgrade) => {
+            let address = Peer::of(&parts).unwrap_or(IpAddr::from([0; 4]));
+            rooms.relay.welcome(upgrade, header(header::HOST).to_owned(), address)
+        }
         Err(_) if header(header::ACCEPT).contains(RELAY_INFORMATION) => relay_information(&rooms),
         Err(_) => {
-            let mut response = page("discover.html", StatusCode::OK, &headers);
+            let mut response = page("discover.html", StatusCode::OK, headers);
             response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
             response
         }

@@ -49,6 +49,13 @@ impl Chat {
         self.host.publish_well(&settings).await;
     }
 
+    /// The live event, announced again so many seconds from now.
+    fn later_live_event(&self, seconds: u64) -> Event {
+        let tags = [["d", "demo"], ["status", "live"]].map(|tag| Tag::parse(tag).unwrap());
+        let at = Timestamp::from_secs(Timestamp::now().as_secs() + seconds);
+        EventBuilder::new(Kind::from(30_311), "").tags(tags).custom_created_at(at).sign_with_keys(&keys(1)).unwrap()
+    }
+
     async fn mute(&mut self, muted: &[&Keys]) {
         let muted: Vec<String> = muted.iter().map(|keys| keys.public_key().to_hex()).collect();
         let tags: Vec<[&str; 2]> = muted.iter().map(|key| ["p", key.as_str()]).collect();
@@ -191,4 +198,133 @@ async fn only_hosts_settle_what_holds_in_their_chats() {
     refused(&mut viewer, &event(&keys(2), 30_078, taken_over, ""), "restricted").await;
     assert_eq!(chat.seen().await, [id]);
     chat.host.publish_well(&message(&keys(4), "the chat is on")).await;
+}
+
+#[tokio::test]
+async fn reactions_are_switched_off_and_on_by_the_host() {
+    let mut chat = Chat::new().await;
+    let (mut viewer, message) = (chat.viewer().await, message(&keys(2), "hello"));
+    viewer.publish_well(&message).await;
+    let (id, address) = (message.id.to_hex(), address());
+    chat.settle(&[&["reactions", "off"]]).await;
+    refused(&mut viewer, &event(&keys(3), 7, &[&["a", &address]], "🔥"), "blocked").await;
+    refused(&mut viewer, &event(&keys(3), 7, &[&["e", &id]], "🔥"), "blocked").await;
+    chat.host.publish_well(&event(&keys(1), 7, &[&["e", &id]], "👍")).await;
+    viewer.publish_well(&self::message(&keys(3), "words still pass")).await;
+    chat.settle(&[]).await;
+    viewer.publish_well(&event(&keys(3), 7, &[&["e", &id]], "🔥")).await;
+    let reactions = viewer.subscribe("reactions", json!({"kinds": [7], "#e": [id]})).await;
+    assert_eq!(reactions.len(), 2, "the host's and the viewer's");
+}
+
+#[tokio::test]
+async fn what_names_only_a_message_obeys_the_rules_of_its_chat() {
+    let mut chat = Chat::new().await;
+    let (mut viewer, message) = (chat.viewer().await, message(&keys(2), "hello"));
+    viewer.publish_well(&message).await;
+    let live = chat.viewer().await.subscribe("live", json!({"kinds": [30_311]})).await;
+    let unknown = "ab".repeat(32);
+    refused(&mut viewer, &event(&keys(3), 7, &[&["e", &unknown]], "+"), "blocked").await;
+    chat.mute(&[&keys(3)]).await;
+    for id in [&message.id.to_hex(), &live[0]] {
+        refused(&mut viewer, &event(&keys(3), 7, &[&["e", id]], "+"), "blocked").await;
+        viewer.publish_well(&event(&keys(4), 7, &[&["e", id]], "+")).await;
+        refused(&mut viewer, &zap(&keys(3), &[&["e", id]], "from the muted"), "blocked").await;
+        viewer.publish_well(&zap(&keys(4), &[&["e", id]], id)).await;
+    }
+}
+
+/// A wallet's receipt of a zap by `sender`.
+fn zap(sender: &Keys, target: &[&[&str]], comment: &str) -> Event {
+    let (recipient, wallet) = (keys(1).public_key().to_hex(), keys(99));
+    let asked: &[&[&str]] = &[&["p", &recipient], &["amount", "21000"]];
+    let asked: Vec<&[&str]> = asked.iter().chain(target).copied().collect();
+    let request = nostr::JsonUtil::as_json(&event(sender, 9734, &asked, comment));
+    let told: &[&[&str]] = &[&["p", &recipient], &["bolt11", "lnbc210n1pskylark"], &["description", &request]];
+    let told: Vec<&[&str]> = told.iter().chain(target).copied().collect();
+    event(&wallet, 9735, &told, "")
+}
+
+#[tokio::test]
+async fn zaps_are_heard_by_the_chat_but_for_those_of_the_muted_and_unwanted_words() {
+    let mut chat = Chat::new().await;
+    let (mut viewer, address) = (chat.viewer().await, address());
+    chat.settle(&[&["word", "rude"]]).await;
+    chat.mute(&[&keys(3)]).await;
+    viewer.subscribe("zaps", json!({"kinds": [9735], "#a": [address]})).await;
+    let good = zap(&keys(2), &[&["a", &address]], "well played");
+    chat.host.publish_well(&good).await;
+    assert_eq!(viewer.hear().await[2]["id"], good.id.to_hex());
+    refused(&mut viewer, &zap(&keys(3), &[&["a", &address]], "muted"), "blocked").await;
+    refused(&mut viewer, &zap(&keys(4), &[&["a", &address]], "how rude"), "blocked").await;
+    refused(&mut viewer, &event(&keys(99), 9735, &[&["a", &address]], ""), "invalid").await;
+    let elsewhere = format!("30311:{}:elsewhere", keys(1).public_key());
+    refused(&mut viewer, &zap(&keys(2), &[&["a", &elsewhere]], "nobody knows it"), "blocked").await;
+}
+
+#[tokio::test]
+async fn one_message_a_second_and_no_more() {
+    let chat = Chat::new().await;
+    let mut viewer = chat.viewer().await;
+    viewer.publish_well(&message(&keys(2), "one")).await;
+    refused(&mut viewer, &message(&keys(2), "two"), "rate-limited").await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !viewer.publish(&message(&keys(2), "three")).await.0 {
+        assert!(Instant::now() < deadline, "it is too soon for ever");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_announcement_is_taken_back_by_its_address_and_by_its_id() {
+    let mut chat = Chat::new().await;
+    let (mut viewer, address) = (chat.viewer().await, address());
+    viewer.publish_well(&message(&keys(2), "hello")).await;
+    refused(&mut viewer, &event(&keys(3), 5, &[&["a", &address]], ""), "blocked").await;
+    assert_eq!(chat.viewer().await.subscribe("l", json!({"kinds": [30_311]})).await.len(), 1, "it was not theirs");
+    chat.host.publish_well(&event(&keys(1), 5, &[&["a", &address], &["k", "30311"]], "")).await;
+    assert!(chat.viewer().await.subscribe("l", json!({"kinds": [30_311]})).await.is_empty());
+    refused(&mut viewer, &message(&keys(4), "to nobody"), "blocked").await;
+    let again = chat.later_live_event(2);
+    chat.host.publish_well(&again).await;
+    viewer.publish_well(&message(&keys(5), "it is back")).await;
+    chat.host.publish_well(&event(&keys(1), 5, &[&["e", &again.id.to_hex()]], "")).await;
+    refused(&mut viewer, &message(&keys(6), "to nobody"), "blocked").await;
+}
+
+#[tokio::test]
+async fn of_one_second_the_lower_id_is_first_even_where_a_limit_cuts() {
+    let chat = Chat::new().await;
+    let mut viewer = chat.viewer().await;
+    let at = Timestamp::now();
+    let tag = || Tag::parse(["a", &address()]).unwrap();
+    let mut ids = Vec::new();
+    for author in 10..30 {
+        let builder = EventBuilder::new(Kind::from(7), "+").tag(tag()).custom_created_at(at);
+        let reaction = builder.sign_with_keys(&keys(author)).unwrap();
+        viewer.publish_well(&reaction).await;
+        ids.push(reaction.id.to_hex());
+    }
+    ids.sort();
+    assert_eq!(viewer.subscribe("all", json!({"kinds": [7], "#a": [address()]})).await, ids);
+    assert_eq!(viewer.subscribe("some", json!({"kinds": [7], "#a": [address()], "limit": 5})).await, ids[..5]);
+    assert_eq!(viewer.subscribe("kind", json!({"kinds": [7], "limit": 5})).await, ids[..5]);
+}
+
+#[tokio::test]
+async fn what_has_expired_is_neither_taken_nor_served_nor_counted() {
+    let chat = Chat::new().await;
+    let (mut viewer, address) = (chat.viewer().await, address());
+    let now = Timestamp::now().as_secs();
+    let past = (now - 1).to_string();
+    refused(&mut viewer, &event(&keys(2), 1311, &[&["a", &address], &["expiration", &past]], "late"), "invalid").await;
+    let soon = (now + 3).to_string();
+    viewer.publish_well(&event(&keys(3), 1311, &[&["a", &address], &["expiration", &soon]], "fleeting")).await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !chat.seen().await.is_empty() {
+        assert!(Instant::now() < deadline, "it is still served");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    viewer.say(json!(["COUNT", "n", self::chat()])).await;
+    assert_eq!(viewer.hear().await, json!(["COUNT", "n", {"count": 0}]));
 }

@@ -6,6 +6,7 @@ use super::{ChatSettings, MuteList};
 use crate::{
     chat::MAX_MESSAGE_CHARS,
     event::{EventId, PublicKey},
+    zap::Zap,
 };
 
 /// Least time between two messages of one person, seconds.
@@ -190,6 +191,16 @@ impl ChatRules {
     pub fn judge_reaction(&self, id: &EventId, author: &PublicKey) -> Result<(), Objection> {
         self.judge(id, author)?;
         if self.settings.are_reactions_on || self.keeps_order(author) { Ok(()) } else { Err(Objection::ReactionsOff) }
+    }
+
+    /// What holds for a zap: for who sends it, and what they write with it.
+    ///
+    /// # Errors
+    /// Why it may not stand.
+    pub fn judge_zap(&self, zap: &Zap) -> Result<(), Objection> {
+        self.judge(&zap.id, &zap.sender)?;
+        let is_wanted = self.keeps_order(&zap.sender) || !self.has_unwanted_word(&zap.comment);
+        if is_wanted { Ok(()) } else { Err(Objection::Word) }
     }
 
     /// Words count as a whole: between characters that are none of a word.

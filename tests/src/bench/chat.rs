@@ -34,7 +34,11 @@ type Sent = Arc<Mutex<HashMap<String, Instant>>>;
 pub async fn measure(quick: bool) -> Result<Vec<Row>> {
     let (viewers, messages) = if quick { (200, 100) } else { (1000, 600) };
     let host = keys(1)?;
-    let origin = Origin::with_config(&format!("[relay]\nhosts = [\"{}\"]\n", host.public_key().to_bech32()?)).await?;
+    let origin = Origin::with_config(&format!(
+        "[relay]\nhosts = [\"{}\"]\nmax_clients_per_address = 2000\n",
+        host.public_key().to_bech32()?
+    ))
+    .await?;
     let url = format!("ws://{}/", origin.http);
     let address = format!("30311:{}:bench", host.public_key());
     let mut sender = RelayClient::connect(&url).await?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use nostr::{EventId, Filter, Kind, PublicKey};
+use skylark_protocol::event;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqlitePool};
 
 use crate::{
@@ -16,6 +17,13 @@ pub(in crate::relay) struct Found {
     pub(in crate::relay) id: [u8; 32],
     pub(in crate::relay) created_at: i64,
     pub(in crate::relay) json: String,
+}
+
+impl Found {
+    /// The event, as [`skylark_protocol`] reads it. What is stored was read once already.
+    pub(in crate::relay) fn read(&self) -> Option<event::Event> {
+        serde_json::from_str(&self.json).ok()
+    }
 }
 
 /// Events that match any of the filters, newest first, each once.
@@ -103,7 +111,8 @@ fn append(sql: &mut QueryBuilder<Sqlite>, filter: &Filter, limit: usize, now: u6
     }
     sql.push(" AND (event.expires_at IS NULL OR event.expires_at > ");
     sql.push_bind(i64::try_from(now).unwrap_or(i64::MAX));
-    sql.push(format_args!(") ORDER BY {date} DESC LIMIT ")).push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    sql.push(format_args!(") ORDER BY {date} DESC, event.id LIMIT "))
+        .push_bind(i64::try_from(limit).unwrap_or(i64::MAX));
 }
 
 fn list<T>(sql: &mut QueryBuilder<Sqlite>, values: impl Iterator<Item = T>)

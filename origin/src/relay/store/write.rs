@@ -1,23 +1,19 @@
-//! The one writer: what waits is written together, in one transaction, and answered when it is written.
+//! The one writer: what waits is written together, in one transaction and few statements, and answered when it is
+//! written.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use nostr::{Event, JsonUtil as _};
+use nostr::Event;
 use skylark_protocol::event::kind;
-use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
-use tokio::sync::{mpsc, oneshot};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection, Transaction};
 
-use crate::{
-    db::{Db, DbError},
-    mirror::outbox,
-};
+use super::queue::Work;
+use crate::{db::Db, mirror::outbox, relay::Announced};
 
-/// Events that may wait for the writer; who sends more waits.
-const QUEUE: usize = 1024;
-/// Events of one transaction.
-const MAX_BATCH: usize = 256;
 /// Longest value of a tag that filters can ask for, bytes.
 const MAX_INDEXED_BYTES: usize = 512;
+/// Rows of one statement.
+const MAX_ROWS: usize = 64;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,106 +28,165 @@ pub(in crate::relay) enum Outcome {
     Deleted,
 }
 
-/// Hands events to the writer's task.
-#[derive(Debug, Clone)]
-pub(in crate::relay) struct Writer(mpsc::Sender<Waiting>);
-
-struct Waiting {
-    event: Event,
+/// An event that is to be kept.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) announced: Arc<Announced>,
     /// The outside relays that it goes to.
-    relays: Arc<[String]>,
-    answer: oneshot::Sender<Result<Outcome, String>>,
+    pub(super) relays: Arc<[String]>,
 }
 
-impl Writer {
-    /// Starts the task; it ends with the last handle.
-    pub(super) fn start(db: Db) -> Self {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(run(db, receiver));
-        Self(sender)
-    }
+/// Writes events.
+#[derive(Debug)]
+pub(super) struct Writing(pub(super) Db);
 
-    /// Returns when the event is written, or is not going to be.
-    pub(super) async fn keep(&self, event: Event, relays: Arc<[String]>) -> Result<Outcome, DbError> {
-        let (answer, answered) = oneshot::channel();
-        let gone = |_| DbError::Statement(sqlx::Error::WorkerCrashed);
-        self.0
-            .send(Waiting { event, relays, answer })
-            .await
-            .map_err(|_| DbError::Statement(sqlx::Error::WorkerCrashed))?;
-        answered.await.map_err(gone)?.map_err(|reason| DbError::Statement(sqlx::Error::Protocol(reason)))
+impl Work for Writing {
+    type Item = Incoming;
+    type Outcome = Outcome;
+
+    async fn run(&self, items: &[Incoming]) -> Result<Vec<Outcome>, sqlx::Error> {
+        let mut transaction: Transaction<'_, Sqlite> = self.0.pool().begin_with("BEGIN IMMEDIATE").await?;
+        let mut outcomes = Vec::with_capacity(items.len());
+        // What takes others away is written by itself, so that each finds what came before it.
+        for run in items.chunk_by(|a, b| stands_alone(a) && stands_alone(b)) {
+            outcomes.extend(write(&mut transaction, run).await?);
+        }
+        transaction.commit().await?;
+        Ok(outcomes)
     }
 }
 
-async fn run(db: Db, mut waiting: mpsc::Receiver<Waiting>) {
-    let mut batch = Vec::new();
-    while waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        match write(&db, &batch).await {
-            Ok(outcomes) => {
-                for (one, outcome) in batch.drain(..).zip(outcomes) {
-                    _ = one.answer.send(Ok(outcome));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, events = batch.len(), "events could not be written");
-                for one in batch.drain(..) {
-                    _ = one.answer.send(Err(error.to_string()));
-                }
-            }
+fn stands_alone(incoming: &Incoming) -> bool {
+    let event = &incoming.announced.event;
+    event.kind.as_u16() != kind::DELETION && identifier(event).is_none()
+}
+
+/// Writes events that stand alone, or one that does not.
+async fn write(connection: &mut SqliteConnection, run: &[Incoming]) -> Result<Vec<Outcome>, sqlx::Error> {
+    let mut outcomes = vec![Outcome::Duplicate; run.len()];
+    let deleted = deleted(connection, run).await?;
+    for (outcome, is_deleted) in outcomes.iter_mut().zip(&deleted) {
+        if *is_deleted {
+            *outcome = Outcome::Deleted;
         }
     }
-}
-
-async fn write(db: &Db, batch: &[Waiting]) -> Result<Vec<Outcome>, sqlx::Error> {
-    let mut transaction: Transaction<'_, Sqlite> = db.pool().begin_with("BEGIN IMMEDIATE").await?;
-    let mut outcomes = Vec::with_capacity(batch.len());
-    for one in batch {
-        outcomes.push(insert(&mut transaction, &one.event, &one.relays).await?);
+    if let ([one], [false]) = (run, deleted.as_slice())
+        && let Some(outcome) = make_room(connection, &one.announced.event).await?
+    {
+        return Ok(vec![outcome]);
     }
-    transaction.commit().await?;
+    let wanted: Vec<&Incoming> =
+        run.iter().zip(&deleted).filter(|(_, deleted)| !**deleted).map(|(one, _)| one).collect();
+    let mut rows = insert(connection, &wanted).await?;
+    let mut tags = Vec::new();
+    for (incoming, outcome) in run.iter().zip(&mut outcomes) {
+        let event = &incoming.announced.event;
+        // Of several that are the same, the first is the new one.
+        let Some(row) = rows.remove(event.id.as_bytes().as_slice()) else { continue };
+        *outcome = Outcome::Stored;
+        tags.extend(indexed(event).map(|[name, value]| (name, value, seconds(event.created_at), row)));
+        outbox::enqueue(connection, row, &incoming.relays).await?;
+    }
+    index(connection, &tags).await?;
+    if let ([one], [Outcome::Stored]) = (run, outcomes.as_slice())
+        && one.announced.event.kind.as_u16() == kind::DELETION
+    {
+        delete(connection, &one.announced.event).await?;
+    }
     Ok(outcomes)
 }
 
-async fn insert(connection: &mut SqliteConnection, event: &Event, relays: &[String]) -> Result<Outcome, sqlx::Error> {
-    if is_deleted(connection, event).await? {
-        return Ok(Outcome::Deleted);
+/// Inserts those that are not there yet; answers their rows by id.
+async fn insert(connection: &mut SqliteConnection, events: &[&Incoming]) -> Result<HashMap<Vec<u8>, i64>, sqlx::Error> {
+    let mut rows = HashMap::with_capacity(events.len());
+    for some in statements(events) {
+        let mut sql = QueryBuilder::<Sqlite>::new(
+            "INSERT OR IGNORE INTO events (id, pubkey, kind, created_at, identifier, expires_at, json) ",
+        );
+        sql.push_values(some, |mut row, incoming| {
+            let event = &incoming.announced.event;
+            row.push_bind(event.id.as_bytes().as_slice())
+                .push_bind(event.pubkey.as_bytes().as_slice())
+                .push_bind(event.kind.as_u16())
+                .push_bind(seconds(event.created_at))
+                .push_bind(identifier(event))
+                .push_bind(event.tags.expiration().copied().map(seconds))
+                .push_bind(incoming.announced.json.as_str());
+        });
+        sql.push(" RETURNING id, row");
+        for row in sql.build().fetch_all(&mut *connection).await? {
+            rows.insert(row.try_get("id")?, row.try_get("row")?);
+        }
     }
-    let identifier = identifier(event);
-    if let Some(identifier) = &identifier
-        && let Some(outcome) = replace(connection, event, identifier).await?
-    {
-        return Ok(outcome);
-    }
-    let sql = "INSERT OR IGNORE INTO events (id, pubkey, kind, created_at, identifier, expires_at, json) \
-               VALUES (?, ?, ?, ?, ?, ?, ?)";
-    let inserted = sqlx::query(sql)
-        .bind(event.id.as_bytes().as_slice())
-        .bind(event.pubkey.as_bytes().as_slice())
-        .bind(event.kind.as_u16())
-        .bind(seconds(event.created_at))
-        .bind(identifier)
-        .bind(event.tags.expiration().copied().map(seconds))
-        .bind(event.as_json())
-        .execute(&mut *connection)
-        .await?;
-    if inserted.rows_affected() == 0 {
-        return Ok(Outcome::Duplicate);
-    }
-    let row = inserted.last_insert_rowid();
-    index_tags(connection, event, row).await?;
-    outbox::enqueue(connection, row, relays).await?;
-    if event.kind.as_u16() == kind::DELETION {
-        delete(connection, event).await?;
-    }
-    Ok(Outcome::Stored)
+    Ok(rows)
 }
 
-/// Makes room for a newer version; says so if this is none.
-async fn replace(
-    connection: &mut SqliteConnection,
-    event: &Event,
-    identifier: &str,
-) -> Result<Option<Outcome>, sqlx::Error> {
+/// Tags that filters can ask for.
+fn indexed(event: &Event) -> impl Iterator<Item = [&str; 2]> {
+    let is_indexed = |name: &str, value: &str| {
+        name.len() == 1 && name.bytes().all(|b| b.is_ascii_alphabetic()) && value.len() <= MAX_INDEXED_BYTES
+    };
+    event.tags.iter().filter_map(move |tag| match tag.as_slice() {
+        [name, value, ..] if is_indexed(name, value) => Some([name.as_str(), value.as_str()]),
+        _ => None,
+    })
+}
+
+async fn index(connection: &mut SqliteConnection, tags: &[(&str, &str, i64, i64)]) -> Result<(), sqlx::Error> {
+    for some in statements(tags) {
+        let mut sql = QueryBuilder::<Sqlite>::new("INSERT OR IGNORE INTO event_tags (name, value, created_at, event) ");
+        sql.push_values(some, |mut row, (name, value, created_at, event)| {
+            row.push_bind(*name).push_bind(*value).push_bind(*created_at).push_bind(*event);
+        });
+        sql.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Pieces for one statement each. They come in few lengths, so that the prepared statements are found again.
+fn statements<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let length = 1 << rest.len().min(MAX_ROWS).checked_ilog2()?;
+        let (some, others) = rest.split_at(length);
+        rest = others;
+        Some(some)
+    })
+}
+
+/// Which of these their authors have deleted, or, of one with an address, that address at a later date (NIP-09).
+async fn deleted(connection: &mut SqliteConnection, run: &[Incoming]) -> Result<Vec<bool>, sqlx::Error> {
+    let events = || run.iter().map(|incoming| &incoming.announced.event);
+    let mut named: Vec<[String; 2]> = events().map(|event| ["e".into(), event.id.to_hex()]).collect();
+    if let [one] = run
+        && let Some(identifier) = identifier(&one.announced.event)
+    {
+        let event = &one.announced.event;
+        named.push(["a".into(), format!("{}:{}:{identifier}", event.kind.as_u16(), event.pubkey)]);
+    }
+    let named = serde_json::to_string(&named).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let sql = "SELECT tag.name, tag.value, tag.created_at, event.pubkey FROM json_each(?) AS wanted \
+               CROSS JOIN event_tags AS tag ON tag.name = wanted.value ->> 0 AND tag.value = wanted.value ->> 1 \
+               CROSS JOIN events AS event ON event.row = tag.event WHERE event.kind = 5";
+    let mut deletions = Vec::new();
+    for row in sqlx::query(sql).bind(named).fetch_all(connection).await? {
+        let (name, value): (String, String) = (row.try_get("name")?, row.try_get("value")?);
+        let (at, pubkey): (i64, Vec<u8>) = (row.try_get("created_at")?, row.try_get("pubkey")?);
+        deletions.push((name, value, at, pubkey));
+    }
+    let is_deleted = |event: &Event| {
+        // A deletion cannot be deleted.
+        event.kind.as_u16() != kind::DELETION
+            && deletions.iter().any(|(name, value, at, pubkey)| {
+                let is_meant = if name == "a" { *at >= seconds(event.created_at) } else { *value == event.id.to_hex() };
+                is_meant && pubkey == event.pubkey.as_bytes()
+            })
+    };
+    Ok(events().map(is_deleted).collect())
+}
+
+/// Takes away the version that this one replaces; says so if it does not.
+async fn make_room(connection: &mut SqliteConnection, event: &Event) -> Result<Option<Outcome>, sqlx::Error> {
+    let Some(identifier) = identifier(event) else { return Ok(None) };
     let sql = "SELECT row, id, created_at FROM events WHERE kind = ? AND pubkey = ? AND identifier = ?";
     let known = sqlx::query(sql)
         .bind(event.kind.as_u16())
@@ -152,48 +207,6 @@ async fn replace(
     }
     sqlx::query("DELETE FROM events WHERE row = ?").bind(row).execute(connection).await?;
     Ok(None)
-}
-
-async fn index_tags(connection: &mut SqliteConnection, event: &Event, row: i64) -> Result<(), sqlx::Error> {
-    let is_indexed = |name: &str, value: &str| {
-        name.len() == 1 && name.bytes().all(|b| b.is_ascii_alphabetic()) && value.len() <= MAX_INDEXED_BYTES
-    };
-    let tags = event.tags.iter().map(|tag| tag.as_slice());
-    let pairs: Vec<[&str; 2]> = tags
-        .filter_map(|tag| match tag {
-            [name, value, ..] if is_indexed(name, value) => Some([name.as_str(), value.as_str()]),
-            _ => None,
-        })
-        .collect();
-    if pairs.is_empty() {
-        return Ok(());
-    }
-    let sql = "INSERT OR IGNORE INTO event_tags (name, value, created_at, event) \
-               SELECT value ->> 0, value ->> 1, ?, ? FROM json_each(?)";
-    let pairs = serde_json::to_string(&pairs).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    sqlx::query(sql).bind(seconds(event.created_at)).bind(row).bind(pairs).execute(connection).await?;
-    Ok(())
-}
-
-/// Whether the author has deleted this event, or this address at a later date (NIP-09).
-async fn is_deleted(connection: &mut SqliteConnection, event: &Event) -> Result<bool, sqlx::Error> {
-    if event.kind.as_u16() == kind::DELETION {
-        return Ok(false);
-    }
-    let by_tag = "SELECT 1 FROM event_tags AS tag JOIN events AS event ON event.row = tag.event \
-                  WHERE tag.name = ? AND tag.value = ? AND tag.created_at >= ? AND event.kind = 5 AND event.pubkey = ?";
-    let mut names = vec![("e", event.id.to_hex(), 0)];
-    if let Some(identifier) = identifier(event) {
-        let address = format!("{}:{}:{identifier}", event.kind.as_u16(), event.pubkey);
-        names.push(("a", address, seconds(event.created_at)));
-    }
-    for (name, value, from) in names {
-        let found = sqlx::query(by_tag).bind(name).bind(value).bind(from).bind(event.pubkey.as_bytes().as_slice());
-        if found.fetch_optional(&mut *connection).await?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Deletes what the author asks for, of their own. A deletion cannot be deleted.
@@ -226,4 +239,18 @@ fn identifier(event: &Event) -> Option<String> {
 
 fn seconds(time: nostr::Timestamp) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_come_in_few_lengths() {
+        let all: Vec<usize> = (0..200).collect();
+        let lengths: Vec<usize> = statements(&all).map(<[_]>::len).collect();
+        assert_eq!(lengths, [64, 64, 64, 8]);
+        assert_eq!(statements(&all[..7]).flatten().copied().collect::<Vec<_>>(), all[..7]);
+        assert_eq!(statements::<u8>(&[]).count(), 0);
+    }
 }
