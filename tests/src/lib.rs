@@ -8,9 +8,10 @@
 //! | [`flv`] | clips joined so that their picture size changes in the middle |
 //! | [`hls`] | a low-latency HLS client that checks every playlist and keeps the media |
 //! | [`decode`] | reads frame numbers, flashes and beeps back from media |
-//! | [`browser`] | Chromium on the viewer page |
+//! | [`browser`] | Chromium on the viewer page; [`site`]: what people do there |
 //! | [`lossy_proxy`] | a network that loses and delays datagrams; [`srt_receiver`]: our SRT receiver alone |
 //! | [`relay_client`] | a Nostr client; [`streamer`]: somebody with a key who has a stream |
+//! | [`npm`] | packages from npm, and programs that use them: [`signer`] is where keys are kept |
 //! | [`bench`] | load for the benchmarks |
 
 pub mod bench;
@@ -21,11 +22,14 @@ pub mod flv;
 pub mod hls;
 pub mod http;
 pub mod lossy_proxy;
+pub mod npm;
 pub mod obs;
 pub mod origin;
 pub mod playlist;
 pub mod publish;
 pub mod relay_client;
+pub mod signer;
+pub mod site;
 pub mod srt_receiver;
 pub mod streamer;
 #[cfg(test)]

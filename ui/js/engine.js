@@ -68,13 +68,13 @@ export function fetchKept(path) {
   return fetchText(path, "default");
 }
 
-/** The same for a request that `event`, a signed event as JSON, authorises (NIP-98). */
+/** The same for a request that `event`, a signed event as JSON, authorises (NIP-98); a body that is no text is a picture. */
 export async function request(method, path, event, body) {
   const sent = Date.now();
   // JSON may hold any character, base64 only bytes.
   const token = btoa(String.fromCharCode(...new TextEncoder().encode(event)));
   const headers = { Authorization: `Nostr ${token}` };
-  if (body) headers["Content-Type"] = "application/json";
+  if (body) headers["Content-Type"] = typeof body === "string" ? "application/json" : "image/jpeg";
   try {
     const signal = AbortSignal.timeout(15000);
     const answer = await fetch(path, { method, headers, body: body || undefined, cache: "no-store", signal });
@@ -91,6 +91,45 @@ export function markWhenDrawn(name) {
 
 export function replaceQuery(query) {
   history.replaceState(null, "", location.pathname + (query && `?${query}`));
+}
+
+/** Where the viewer's own name is kept: the tabs of one browser are one viewer. */
+const VIEWER = "skylark.viewer";
+const RETRY_MS = 4000;
+
+/** Takes a seat in front of a stream, and hears its status as JSON whenever it changes; the answer leaves again. */
+export function attend(id, hear) {
+  let viewer = remembered(VIEWER);
+  if (!viewer) remember(VIEWER, (viewer = crypto.randomUUID?.() ?? String(Math.random())));
+  let socket, timer;
+  const sit = () => {
+    socket = new WebSocket(`${location.origin.replace("http", "ws")}/api/v1/streams/${id}/ws?viewer=${viewer}`);
+    socket.onmessage = ({ data }) => hear(data);
+    // Spread out, so that not all pages come back at once.
+    socket.onclose = () => (timer = setTimeout(sit, RETRY_MS * (0.5 + Math.random())));
+  };
+  sit();
+  return () => {
+    clearTimeout(timer);
+    socket.onmessage = socket.onclose = null;
+    socket.close();
+  };
+}
+
+/** Reactions that float over the picture at once, and how long each does. */
+const MAX_BURSTS = 24;
+const BURST_MS = 3600;
+
+/** Lets a reaction float over the picture; one too many is left out. */
+export function float(symbol) {
+  const layer = document.querySelector(".bursts");
+  if (!layer || layer.childElementCount >= MAX_BURSTS) return;
+  const burst = document.createElement("span");
+  burst.className = "burst";
+  burst.textContent = symbol;
+  burst.style.left = `${4 + Math.random() * 86}%`;
+  layer.append(burst);
+  setTimeout(() => burst.remove(), BURST_MS);
 }
 
 /** Loads hls.js into the browser's cache once nothing else is going on. */

@@ -6,6 +6,7 @@ use skylark_protocol::{
     api::{ErrorBody, Stream, StreamPage},
     discover::Discovered,
     event::PublicKey,
+    mirror::OutsideRelays,
     nip98,
 };
 use wasm_bindgen::JsCast;
@@ -79,15 +80,36 @@ pub(crate) async fn signed<T: DeserializeOwned>(
     path: &str,
     body: &impl Serialize,
 ) -> Result<T, String> {
-    let pubkey = identity.pubkey_now().ok_or("Please sign in first.")?;
     let body = serde_json::to_string(body).map_err(|error| error.to_string())?;
     let body = if body == "null" { String::new() } else { body };
+    let event = authorisation(identity, method, path, body.as_bytes()).await?;
+    read(&engine::request(method, path, &event, &body).await)
+}
+
+/// The same with a picture as its body.
+///
+/// # Errors
+/// A sentence for whoever is signed in.
+pub(crate) async fn send_bytes<T: DeserializeOwned>(
+    identity: Identity,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<T, String> {
+    let event = authorisation(identity, method, path, body).await?;
+    read(&engine::request_with_picture(method, path, &event, body.to_vec()).await)
+}
+
+/// The signed event that authorises a request, as JSON.
+async fn authorisation(identity: Identity, method: &str, path: &str, body: &[u8]) -> Result<String, String> {
+    let pubkey = identity.pubkey_now().ok_or("Please sign in first.")?;
     let site = leptos::prelude::window().location().origin().unwrap_or_default();
     let url = format!("{site}{path}");
-    let request = nip98::Request { url: &url, method, body: body.as_bytes() };
-    let event = identity.sign(&nip98::unsigned(pubkey, request, now_s())).await?;
-    let event = serde_json::to_string(&event).map_err(|error| error.to_string())?;
-    let answer = engine::request(method, path, &event, &body).await;
+    let event = identity.sign(&nip98::unsigned(pubkey, nip98::Request { url: &url, method, body }, now_s())).await?;
+    serde_json::to_string(&event).map_err(|error| error.to_string())
+}
+
+fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {
     let text = answer.text();
     match answer.status() {
         // Where there is nothing to say, nothing is expected.
@@ -112,6 +134,12 @@ pub(crate) async fn discovered() -> Result<(String, Discovered), ApiError> {
     let answer = engine::fetch_kept("/api/v1/discover").await;
     let text = answer.text();
     parse(answer.status(), &text).map(|discovered| (text, discovered))
+}
+
+/// How it goes with the outside relays.
+pub(crate) async fn relays() -> Result<OutsideRelays, ApiError> {
+    let answer = engine::fetch_text("/api/v1/relays").await;
+    parse(answer.status(), &answer.text())
 }
 
 fn parse<T: serde::de::DeserializeOwned>(status: u16, body: &str) -> Result<T, ApiError> {

@@ -74,9 +74,16 @@ extern "C" {
     pub fn replace_query(query: &str);
     /// A request that the signed event, as JSON, authorises; the body is JSON, or empty for none.
     pub async fn request(method: &str, path: &str, event: &str, body: &str) -> Answer;
+    /// The same with a picture.
+    #[wasm_bindgen(js_name = request)]
+    pub async fn request_with_picture(method: &str, path: &str, event: &str, body: Vec<u8>) -> Answer;
     /// The promise of the status that the page asked for before this program ran; once, then `None`.
     #[wasm_bindgen(js_name = takeFirstStatus)]
     pub fn take_first_status() -> Option<js_sys::Promise>;
+    /// Takes a seat in front of a stream and hears its status, as JSON; the answer is called to leave.
+    pub fn attend(id: &str, hear: &js_sys::Function) -> js_sys::Function;
+    /// Lets a reaction float over the picture.
+    pub fn float(symbol: &str);
     /// Fetches hls.js when the browser is idle.
     #[wasm_bindgen(js_name = warmUp)]
     pub fn warm_up();

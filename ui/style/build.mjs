@@ -1,13 +1,14 @@
-// Compiles viewer.css with the Tailwind classes that the sources use, and minifies it for the browsers we support.
+// Compiles a style sheet, minified for the browsers we support: viewer.css with the Tailwind classes that the sources use;
+// the others, which one program alone needs, are as they are written.
 // Tailwind's own command line would do, but it needs native packages that not every registry mirror carries.
 //
-//   node style/build.mjs OUTPUT   (in ui/)
+//   node style/build.mjs OUTPUT NAME   (in ui/)
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compile } from "tailwindcss";
 import { transform } from "lightningcss";
 
-const output = process.argv[2];
+const [output, name] = process.argv.slice(2);
 
 /** Every word in the Rust sources that could be a class name; Tailwind ignores those that are none. */
 async function candidates(folder) {
@@ -25,11 +26,12 @@ async function loadStylesheet(id, base) {
   return { path, base, content: await readFile(path, "utf8") };
 }
 
-const source = await readFile("style/viewer.css", "utf8");
-const compiler = await compile(source, { base: "style", loadStylesheet });
+const source = await readFile(`style/${name}`, "utf8");
+const needsTailwind = name === "viewer.css";
+const build = async () => (await compile(source, { base: "style", loadStylesheet })).build(await candidates("src"));
 const { code } = transform({
-  filename: "viewer.css",
-  code: Buffer.from(compiler.build(await candidates("src"))),
+  filename: name,
+  code: Buffer.from(needsTailwind ? await build() : source),
   minify: true,
   // Firefox 121, Safari and iOS 16.4, Chrome 111: what Tailwind 4 itself asks for.
   targets: { chrome: 111 << 16, safari: (16 << 16) | (4 << 8), ios_saf: (16 << 16) | (4 << 8), firefox: 121 << 16 },

@@ -1,5 +1,8 @@
 //! Small pictures of streams, uploaded by their owners.
 
+use std::io::Cursor;
+
+use image::{ImageFormat, ImageReader, Limits};
 use sha2::{Digest as _, Sha256};
 use skylark_protocol::{StreamId, event::PublicKey};
 
@@ -8,6 +11,10 @@ use crate::db::Thumbnail;
 
 /// Largest picture, bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
+/// Longest side, pixels: a small file can unfold to a picture that no viewer's browser has room for.
+const MAX_SIDE: u32 = 4096;
+/// Most memory that reading one may take, bytes.
+const MAX_DECODED_BYTES: u64 = 80 << 20;
 /// Hexadecimal digits of the hash in a picture's URL.
 const HASH_DIGITS: usize = 16;
 
@@ -18,8 +25,10 @@ impl Streams {
     /// When it is no picture, or not the owner's stream.
     pub async fn set_thumbnail(&self, who: &PublicKey, id: &StreamId, bytes: Vec<u8>) -> Result<(), Refused> {
         self.mine(who, id).await?;
-        let media_type =
-            media_type(&bytes).ok_or_else(|| Refused::field("body", "is not a JPEG, PNG or WebP picture"))?;
+        let (bytes, media_type) = tokio::task::spawn_blocking(move || media_type(&bytes).map(|kind| (bytes, kind)))
+            .await
+            .unwrap_or(Err("cannot be read"))
+            .map_err(|reason| Refused::field("body", reason))?;
         let mut hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         hash.truncate(HASH_DIGITS);
         let thumbnail = Thumbnail { media_type: media_type.into(), hash, bytes };
@@ -35,27 +44,57 @@ impl Streams {
     }
 }
 
-/// By how the file begins, never by what its sender calls it.
-fn media_type(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
+/// What a picture is, by what is in the file and never by what its sender calls it; or the end of a sentence about it.
+/// All of it is read: half a picture is none.
+fn media_type(bytes: &[u8]) -> Result<&'static str, &'static str> {
+    const NO_PICTURE: &str = "is not a JPEG, PNG or WebP picture";
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|_| NO_PICTURE)?;
+    let media_type = match reader.format() {
+        Some(ImageFormat::Jpeg) => "image/jpeg",
+        Some(ImageFormat::Png) => "image/png",
+        Some(ImageFormat::WebP) => "image/webp",
+        _ => return Err(NO_PICTURE),
+    };
+    let mut limits = Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    reader.limits(limits);
+    match reader.decode() {
+        Ok(_) => Ok(media_type),
+        Err(image::ImageError::Limits(_)) => Err("has a side of more than 4096 pixels"),
+        Err(_) => Err("is damaged"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use image::{DynamicImage, ImageFormat};
+
     use super::*;
+
+    fn picture(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
+        let mut file = Cursor::new(Vec::new());
+        DynamicImage::new_rgb8(width, height).write_to(&mut file, format).unwrap();
+        file.into_inner()
+    }
 
     #[test]
     fn pictures_are_known_by_their_content() {
-        assert_eq!(media_type(b"\x89PNG\r\n\x1a\n...."), Some("image/png"));
-        assert_eq!(media_type(b"\xff\xd8\xff\xe0"), Some("image/jpeg"));
-        assert_eq!(media_type(b"RIFF\0\0\0\0WEBPVP8 "), Some("image/webp"));
+        assert_eq!(media_type(&picture(8, 8, ImageFormat::Png)), Ok("image/png"));
+        assert_eq!(media_type(&picture(8, 8, ImageFormat::Jpeg)), Ok("image/jpeg"));
+        assert_eq!(media_type(&picture(8, 8, ImageFormat::WebP)), Ok("image/webp"));
         for other in [b"<svg onload=alert(1)>".as_slice(), b"GIF89a", b"", b"RIFF\0\0\0\0WAVE"] {
-            assert_eq!(media_type(other), None);
+            assert!(media_type(other).is_err());
         }
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_no_picture() {
+        let whole = picture(64, 64, ImageFormat::Png);
+        assert_eq!(media_type(&whole[..whole.len() / 2]), Err("is damaged"));
+        assert_eq!(media_type(b"\x89PNG\r\n\x1a\n...."), Err("is damaged"));
+        let large = picture(MAX_SIDE + 1, 1, ImageFormat::Png);
+        assert_eq!(media_type(&large), Err("has a side of more than 4096 pixels"));
+        assert_eq!(media_type(&picture(MAX_SIDE, MAX_SIDE, ImageFormat::Png)), Ok("image/png"));
     }
 }

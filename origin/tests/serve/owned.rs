@@ -206,7 +206,17 @@ async fn a_thumbnail_is_a_picture_and_nothing_else() {
     };
     assert_eq!(stage.get(&path).await.status, 404);
     assert_eq!(put(b"<svg onload=alert(1)>".to_vec()).await.0, 422);
-    let picture = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 100_000]].concat();
+    assert_eq!(
+        put([b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 100_000]].concat()).await.0,
+        422,
+        "only the beginning of one"
+    );
+    // The smallest PNG: one pixel.
+    let picture = [
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55".as_slice(),
+        b"\0\0\0\x0aIDAT\x78\x9c\x63\x60\0\0\0\x02\0\x01\x48\xaf\xa4\x71\0\0\0\0IEND\xae\x42\x60\x82",
+    ]
+    .concat();
     let (status, stream) = put(picture.clone()).await;
     assert_eq!(status, 200, "{stream}");
     let shown = stage.get(stream["thumbnail"].as_str().unwrap()).await;
@@ -214,6 +224,27 @@ async fn a_thumbnail_is_a_picture_and_nothing_else() {
     assert!(shown.header("cache-control").contains("immutable") && shown.header("x-content-type-options") == "nosniff");
     assert_eq!(shown.body, picture);
     assert_eq!(put([b"\x89PNG\r\n\x1a\n".as_slice(), &vec![7; 1 << 20]].concat()).await.0, 413);
+}
+
+#[tokio::test]
+async fn a_planned_stream_is_a_file_for_calendars() {
+    let stage = open_stage().await;
+    let ann = Owner::new(&stage, 1);
+    let details = json!({"title": "Jam, with friends", "starts_at_s": 1_795_289_400});
+    let (_, made) = ann.ask("POST", "/api/v1/streams/create", details).await;
+    let id = made["stream"]["id"].as_str().unwrap();
+    let path = format!("/api/v1/streams/{id}/calendar");
+    let file = stage.get(&path).await;
+    assert_eq!((file.status, file.header("content-type")), (200, "text/calendar;charset=utf-8"));
+    assert_eq!(file.header("content-disposition"), format!("attachment; filename=\"{id}.ics\""));
+    let text = file.text();
+    assert!(
+        text.contains("DTSTART:20261121T193000Z\r\n") && text.contains("SUMMARY:Jam\\, with friends\r\n"),
+        "{text}"
+    );
+    assert!(text.contains(&format!("/s/{id}\r\n")) && text.contains(&format!("UID:{id}@")), "{text}");
+    ann.ask("POST", &format!("/api/v1/streams/{id}/start"), Value::Null).await;
+    assert_eq!(stage.get(&path).await.status, 404, "it has begun");
 }
 
 #[tokio::test]

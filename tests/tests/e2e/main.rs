@@ -1,5 +1,6 @@
 //! End-to-end tests: the real server, real publishers, real players. Run them with `cargo xtask test [NAME]`.
 
+mod accessibility;
 mod attacks;
 mod chat;
 mod command_line;
@@ -7,7 +8,9 @@ mod controls;
 mod dashboard;
 mod discover;
 mod escrow;
+mod evening;
 mod https;
+mod identity;
 mod keys;
 mod mirror;
 mod nostr_tools;

@@ -1,7 +1,10 @@
 //! Where people write.
 
 use leptos::{html, prelude::*};
-use skylark_protocol::{chat::MAX_MESSAGE_CHARS, moderation::ChatRules};
+use skylark_protocol::{
+    chat::MAX_MESSAGE_CHARS,
+    moderation::{ChatRules, ChatSettings},
+};
 
 use super::{line::attempt, room::Room};
 use crate::{
@@ -31,7 +34,13 @@ pub(super) fn Composer(room: Room, trouble: RwSignal<Option<String>>) -> impl In
             <Show when=move || room.loaded.get() && !relay.is_connected()>
                 <p class="notice" role="status">"Connection lost. Trying again…"</p>
             </Show>
+            {move || (room.hidden.get() > 0).then(|| view! {
+                <button type="button" class="hidden-people" on:click=move |_| attempt(trouble, room.show_all())>
+                    "You have hidden people. Show them again"
+                </button>
+            })}
             <Moods room trouble/>
+            {move || room.rules.with(|rules| mode(rules.settings())).map(|words| view! { <p class="mode">{words}</p> })}
             {move || match (identity.account(), obstacle.get()) {
                 (_, Some(reason)) => view! { <p class="notice">{reason}</p> }.into_any(),
                 (None, None) => view! {
@@ -56,6 +65,21 @@ fn obstacle(rules: &ChatRules, who: Option<(skylark_protocol::event::PublicKey, 
         }
         _ => None,
     }
+}
+
+/// What the host wants of messages at the moment.
+fn mode(settings: &ChatSettings) -> Option<String> {
+    let mut wishes = Vec::new();
+    if settings.is_chat_on && settings.is_emotes_only {
+        wishes.push("emoji only".to_owned());
+    }
+    if settings.is_chat_on && settings.is_followers_only {
+        wishes.push("followers of the host only".to_owned());
+    }
+    if settings.is_chat_on && settings.slow_s > 0 {
+        wishes.push(format!("one message every {} s", settings.slow_s));
+    }
+    (!wishes.is_empty()).then(|| format!("At the moment: {}.", wishes.join(", ")))
 }
 
 #[component]
@@ -158,9 +182,16 @@ fn Moods(room: Room, trouble: RwSignal<Option<String>>) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use skylark_protocol::{event::PublicKey, moderation::ChatSettings};
+    use skylark_protocol::event::PublicKey;
 
     use super::*;
+
+    #[test]
+    fn the_hosts_wishes_are_said() {
+        assert_eq!(mode(&ChatSettings::new("d")), None);
+        let slow = ChatSettings { slow_s: 30, is_emotes_only: true, ..ChatSettings::new("d") };
+        assert_eq!(mode(&slow).unwrap(), "At the moment: emoji only, one message every 30 s.");
+    }
 
     #[test]
     fn who_may_write_is_told_before_they_try() {

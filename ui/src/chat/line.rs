@@ -1,11 +1,12 @@
 //! One message on screen: text nodes, never markup.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use leptos::prelude::*;
 use skylark_protocol::{chat::ChatMessage, zap::Zap};
 
 use super::{
+    Pinning,
     log::Line,
     prose::{Piece, pieces},
     room::Room,
@@ -36,7 +37,7 @@ pub(super) fn MessageLine(room: Room, message: Arc<ChatMessage>, trouble: RwSign
     let acting = message.clone();
     let reacting = message;
     view! {
-        <li class="line" class:mine=is_mine data-id=id.to_string()>
+        <li class="line" class:mine=is_mine data-id=id.to_string() tabindex="-1">
             <Avatar pubkey=author/>
             <div class="line-text">
                 {move || answered().map(|parent| view! {
@@ -68,7 +69,8 @@ pub(super) fn MessageLine(room: Room, message: Arc<ChatMessage>, trouble: RwSign
 #[component]
 fn Actions(room: Room, message: Arc<ChatMessage>, trouble: RwSignal<Option<String>>) -> impl IntoView {
     let identity = Identity::get();
-    let open = RwSignal::new(false);
+    let (open, reporting) = (RwSignal::new(false), RwSignal::new(false));
+    let pinning = use_context::<Pinning>();
     let (author, id) = (message.author, message.id);
     let is_mine = move || identity.pubkey() == Some(author);
     let keeps_order = move || identity.pubkey().is_some_and(|me| room.rules.with(|rules| rules.keeps_order(&me)));
@@ -97,16 +99,44 @@ fn Actions(room: Room, message: Arc<ChatMessage>, trouble: RwSignal<Option<Strin
             let run = act(action);
             view! { <button type="button" class="choice" on:click=run>{label}</button> }
         };
+        if reporting.get() {
+            let reasons = REASONS.map(|(category, label)| item(Action::Report(category), label));
+            return view! { <div class="menu line-menu" role="group" aria-label="Why?">{reasons.into_iter().collect_view()}</div> }
+                .into_any();
+        }
+        let (others, may_hide) = (!is_mine(), !is_mine() && identity.pubkey() != Some(room.stream().pubkey));
         view! {
-            <div class="menu line-menu">
+            <div class="menu line-menu" role="group" aria-label="This message">
+                {pinning.map(|Pinning(pin)| {
+                    let is_pinned = room.is_pinned(&id);
+                    let run = move |_| {
+                        open.set(false);
+                        pin.run((id, !is_pinned));
+                    };
+                    view! { <button type="button" class="choice" on:click=run>{if is_pinned { "Unpin" } else { "Pin" }}</button> }
+                })}
                 {is_mine().then(|| item(Action::Delete, "Delete"))}
-                {(!is_mine()).then(|| (item(Action::Mute, "Hide this person"), item(Action::Report, "Report")))}
-                {(keeps_order() && !is_mine()).then(|| (item(Action::Remove, "Remove message"), item(Action::Ban, "Ban from chat")))}
+                {may_hide.then(|| item(Action::Mute, "Hide this person"))}
+                {others.then(|| view! {
+                    <button type="button" class="choice" on:click=move |_| reporting.set(true)>"Report…"</button>
+                })}
+                {(keeps_order() && others).then(|| (item(Action::Remove, "Remove message"), item(Action::Ban, "Ban from chat")))}
             </div>
         }
+        .into_any()
     };
     view! {
-        <div class="line-actions" class:open=move || open.get() data-for=id.to_string()>
+        <div
+            class="line-actions"
+            class:open=move || open.get()
+            data-for=id.to_string()
+            on:keydown=move |event| {
+                if event.key() == "Escape" && open.get_untracked() {
+                    event.stop_propagation();
+                    open.set(false);
+                }
+            }
+        >
             <button type="button" aria-label="Like" title="Like" on:click=like><Icon path=shapes::HEART/></button>
             <button type="button" aria-label="Reply" title="Reply" on:click=reply><Icon path=shapes::REPLY/></button>
             <button
@@ -114,20 +144,32 @@ fn Actions(room: Room, message: Arc<ChatMessage>, trouble: RwSignal<Option<Strin
                 aria-label="More"
                 title="More"
                 aria-expanded=move || open.get().to_string()
-                on:click=move |_| open.update(|open| *open = !*open)
+                on:click=move |_| {
+                    reporting.set(false);
+                    open.update(|open| *open = !*open);
+                }
             >
                 <Icon path=shapes::MORE/>
             </button>
-            <Show when=move || open.get()>{more()}</Show>
+            {move || open.get().then(&more)}
         </div>
     }
 }
+
+/// Why a message may be reported: NIP-56's word, and ours.
+const REASONS: [(&str, &str); 5] = [
+    ("spam", "Spam"),
+    ("profanity", "Insults or hate"),
+    ("nudity", "Nudity"),
+    ("impersonation", "Pretends to be another"),
+    ("illegal", "Against the law"),
+];
 
 #[derive(Debug, Clone, Copy)]
 enum Action {
     Delete,
     Mute,
-    Report,
+    Report(&'static str),
     Remove,
     Ban,
 }
@@ -135,18 +177,20 @@ enum Action {
 async fn carry_out(room: Room, action: Action, message: &ChatMessage) -> Result<(), String> {
     match action {
         Action::Delete => room.delete(message).await,
-        Action::Report => room.report(message).await,
-        Action::Mute => {
-            room.mute(message.author);
-            Ok(())
-        }
+        Action::Report(category) => room.report(message, category).await,
+        Action::Mute => room.mute(message.author).await,
         Action::Remove => room.change_settings(|settings| settings.removed.push(message.id)).await,
         Action::Ban => room.change_settings(|settings| _ = settings.banned.insert(message.author)).await,
     }
 }
 
 /// Does something and says what went wrong; nothing where there is nothing to say.
-pub(super) fn attempt(trouble: RwSignal<Option<String>>, act: impl Future<Output = Result<(), String>> + 'static) {
+pub(crate) fn attempt(trouble: RwSignal<Option<String>>, act: impl Future<Output = Result<(), String>> + 'static) {
+    // Boxed: there are many, and the way to run them is one.
+    run(trouble, Box::pin(act));
+}
+
+fn run(trouble: RwSignal<Option<String>>, act: Pin<Box<dyn Future<Output = Result<(), String>>>>) {
     leptos::task::spawn_local(async move {
         let error = act.await.err().filter(|error| !error.is_empty());
         trouble.try_set(error);
@@ -157,7 +201,7 @@ pub(super) fn attempt(trouble: RwSignal<Option<String>>, act: impl Future<Output
 #[component]
 pub(super) fn ZapLine(zap: Arc<Zap>) -> impl IntoView {
     view! {
-        <li class="line zap">
+        <li class="line zap" tabindex="-1">
             <Avatar pubkey=zap.sender/>
             <div class="line-text">
                 <p class="line-head"><Name pubkey=zap.sender/><span class="amount">{sats(zap.amount_msat)}</span></p>
@@ -168,7 +212,7 @@ pub(super) fn ZapLine(zap: Arc<Zap>) -> impl IntoView {
 }
 
 /// "1,234 sats"
-pub(super) fn sats(amount_msat: u64) -> String {
+pub(crate) fn sats(amount_msat: u64) -> String {
     let digits = (amount_msat / 1000).to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -33,8 +33,9 @@ pub(crate) enum Line {
     Zap(Arc<Zap>),
 }
 
-/// Where a line stands: by its date, and lines of one second by their id, the same for everybody.
-pub(crate) type Place = (u64, EventId);
+/// Where a line stands: by its date. Of lines of one second, those that were said before the page opened come first, by
+/// their id, and then the others as they came: nothing moves any more that somebody has read.
+pub(crate) type Place = (u64, u32, EventId);
 
 impl Line {
     /// The event.
@@ -53,11 +54,10 @@ impl Line {
         }
     }
 
-    /// Where it stands.
-    pub(crate) fn place(&self) -> Place {
+    fn created_at(&self) -> u64 {
         match self {
-            Self::Message(message) => (message.created_at, message.id),
-            Self::Zap(zap) => (zap.created_at, zap.id),
+            Self::Message(message) => message.created_at,
+            Self::Zap(zap) => zap.created_at,
         }
     }
 }
@@ -70,6 +70,10 @@ pub(crate) type Tally = Vec<(String, usize)>;
 pub(crate) struct Log {
     lines: BTreeMap<Place, Line>,
     known: Known,
+    /// Lines that came since what was said before was there; before that, 0.
+    arrivals: u32,
+    /// What was given, in millisatoshi.
+    zapped_msat: u64,
     /// Whom the viewer does not want to see.
     muted: BTreeSet<PublicKey>,
     rules: Option<ChatRules>,
@@ -82,12 +86,33 @@ impl Log {
         if !self.known.insert(line.id()) || !self.may_stand(&line) {
             return false;
         }
-        self.lines.insert(line.place(), line);
+        if let Line::Zap(zap) = &line {
+            self.zapped_msat = self.zapped_msat.saturating_add(zap.amount_msat);
+        }
+        self.lines.insert((line.created_at(), self.arrivals, line.id()), line);
+        if self.arrivals > 0 {
+            self.arrivals = self.arrivals.saturating_add(1);
+        }
         // An older one than all that are shown goes at once.
         while self.lines.len() > MAX_LINES {
             self.lines.pop_first();
         }
         true
+    }
+
+    /// What was said before the page opened is there: what comes from now on is new.
+    pub(crate) fn begin(&mut self) {
+        self.arrivals = self.arrivals.max(1);
+    }
+
+    /// Whether what was said before is there.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.arrivals > 0
+    }
+
+    /// What was given so far, in millisatoshi.
+    pub(crate) fn zapped_msat(&self) -> u64 {
+        self.zapped_msat
     }
 
     /// Takes what somebody feels about a line; tells whether that was new.
@@ -108,6 +133,11 @@ impl Log {
     /// Tells whether an event that makes no line is new, and remembers it.
     pub(crate) fn is_new(&mut self, id: EventId) -> bool {
         self.known.insert(id)
+    }
+
+    /// Whether this event was here, be it gone by now.
+    pub(crate) fn knows(&self, id: &EventId) -> bool {
+        self.known.ids.contains(id)
     }
 
     /// What people felt about a line.
@@ -131,7 +161,14 @@ impl Log {
 
     /// The host wants order kept so.
     pub(crate) fn set_rules(&mut self, rules: ChatRules) {
-        self.lines.retain(|_, line| rules.judge(&line.id(), &line.author()).is_ok());
+        let zapped = &mut self.zapped_msat;
+        self.lines.retain(|_, line| {
+            let stands = rules.judge(&line.id(), &line.author()).is_ok();
+            if let (false, Line::Zap(zap)) = (stands, &*line) {
+                *zapped = zapped.saturating_sub(zap.amount_msat);
+            }
+            stands
+        });
         self.rules = Some(rules);
     }
 
@@ -153,12 +190,13 @@ impl Log {
         self.lines.range((std::ops::Bound::Excluded(place), std::ops::Bound::Unbounded)).count()
     }
 
-    /// The newest.
-    pub(crate) fn last(&self) -> Option<Line> {
-        self.lines.last_key_value().map(|(_, line)| line.clone())
+    /// Where the newest stands.
+    pub(crate) fn last(&self) -> Option<Place> {
+        self.lines.last_key_value().map(|(place, _)| *place)
     }
 
-    fn may_stand(&self, line: &Line) -> bool {
+    /// Whether rules and viewer let it stand.
+    pub(crate) fn may_stand(&self, line: &Line) -> bool {
         let allowed = |rules: &ChatRules| rules.judge(&line.id(), &line.author()).is_ok();
         !self.muted.contains(&line.author()) && self.rules.as_ref().is_none_or(allowed)
     }
@@ -234,8 +272,41 @@ mod tests {
         assert!(log.add(said(3, 30, 2)) && log.add(said(1, 10, 2)) && log.add(said(2, 20, 2)));
         assert!(!log.add(said(2, 20, 2)), "the same again, after a reconnection");
         assert_eq!(numbers(&log), [id(1), id(2), id(3)]);
-        assert_eq!(log.until(Some((20, id(2)))).len(), 2);
-        assert_eq!(log.count_after((20, id(2))), 1);
+        assert_eq!(log.until(Some((20, 0, id(2)))).len(), 2);
+        assert_eq!(log.count_after((20, 0, id(2))), 1);
+    }
+
+    #[test]
+    fn lines_of_one_second_stand_as_they_came() {
+        let mut log = Log::default();
+        // What is stored comes newest first, and of one second by its id.
+        assert!(log.add(said(8, 50, 2)) && log.add(said(7, 50, 2)));
+        log.begin();
+        assert!(log.add(said(9, 50, 2)) && log.add(said(3, 50, 2)) && log.add(said(1, 40, 2)));
+        assert_eq!(numbers(&log), [id(1), id(7), id(8), id(9), id(3)]);
+    }
+
+    #[test]
+    fn zaps_add_up_each_once_and_without_those_of_the_banned() {
+        let zap = |number: u32, sender: u8, amount_msat| {
+            Line::Zap(Arc::new(Zap {
+                id: id(number),
+                wallet: key(9),
+                created_at: 5,
+                sender: key(sender),
+                recipient: key(1),
+                amount_msat,
+                comment: String::new(),
+                stream: None,
+                target: None,
+            }))
+        };
+        let mut log = Log::default();
+        (log.add(zap(1, 2, 21_000)), log.add(zap(1, 2, 21_000)), log.add(zap(2, 4, 1000)));
+        assert_eq!(log.zapped_msat(), 22_000);
+        let settings = ChatSettings { banned: [key(4)].into(), ..ChatSettings::new("d") };
+        log.set_rules(ChatRules::new(key(1), settings, None, [], []));
+        assert_eq!(log.zapped_msat(), 21_000);
     }
 
     #[test]
@@ -247,7 +318,7 @@ mod tests {
             log.react(id(0), key(3), &Mood::Text(char::from_u32(0x1f300 + number % 500).unwrap().to_string()));
         }
         assert_eq!(log.until(None).len(), MAX_LINES);
-        assert_eq!(log.last().unwrap().id(), id(9_999));
+        assert_eq!(log.last().unwrap().2, id(9_999));
         assert!(log.known.ids.len() == MAX_KNOWN && log.reactions.len() <= MAX_REACTED);
         assert!(log.tally(&id(0)).len() <= MAX_MOODS);
     }

@@ -7,9 +7,7 @@
 //! | `room` | the relay on one side, the log on the other |
 //! | `line` | one message on screen |
 //! | `composer` | where people write |
-//! | `bursts` | reactions that float over the picture |
 
-mod bursts;
 mod composer;
 mod line;
 mod log;
@@ -17,20 +15,27 @@ mod prose;
 mod room;
 
 use leptos::{html, prelude::*};
+use skylark_protocol::event::EventId;
+use wasm_bindgen::JsCast as _;
 
 use crate::{
     brand::{Icon, shapes},
     clock, engine,
+    profiles::Name,
 };
-pub(crate) use bursts::Bursts;
 use line::{MessageLine, ZapLine};
-use log::Line;
+pub(crate) use line::{attempt, sats};
+pub(crate) use log::Line;
 pub(crate) use room::Room;
 
 /// Where it is remembered that the viewer closed the chat.
 const CLOSED_KEY: &str = "skylark.chat-closed";
 /// How far from the newest line still counts as being there, CSS pixels.
 const AT_END_PX: i32 = 48;
+
+/// How a message is pinned (or, with `false`, no longer is), where the page is the host's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pinning(pub(crate) Callback<(EventId, bool)>);
 
 /// Whether the chat is open, as the viewer left it; closed at first where it would cover the page.
 pub(crate) fn opening() -> RwSignal<bool> {
@@ -60,6 +65,9 @@ pub(crate) fn Chat(room: Room, open: RwSignal<bool>) -> impl IntoView {
             >
                 <Icon path=shapes::CHAT/>
                 <span class="chat-title">"Chat"</span>
+                {move || (room.zapped_msat.get() > 0).then(|| view! {
+                    <span class="amount" id="zapped">{format!("⚡ {}", line::sats(room.zapped_msat.get()))}</span>
+                })}
                 <span class="chat-latest">{move || (!open.get()).then(|| latest(room))}</span>
                 <span class="chevron"><Icon path=shapes::CHEVRON/></span>
             </button>
@@ -82,26 +90,46 @@ fn latest(room: Room) -> AnyView {
     }
 }
 
-/// What the host has pinned, while it is among the kept lines.
+/// What the host has pinned.
 #[component]
 fn Pinned(room: Room) -> impl IntoView {
-    let pinned = move || {
-        let ids = room.announcement.with(|event| event.as_ref().map(|event| event.pinned.clone()))?;
-        let found = ids.iter().rev().find_map(|id| room.find(id))?;
-        match found {
-            Line::Message(message) => Some(message),
-            Line::Zap(_) => None,
-        }
-    };
-    move || {
-        pinned().map(|message| {
-            view! {
-                <div class="pinned">
+    let pinning = use_context::<Pinning>();
+    view! {
+        <ul class="pins" aria-label="Pinned">
+            {move || room.pinned().into_iter().map(|message| view! {
+                <li class="pinned">
                     <Icon path=shapes::PIN/>
-                    <bdi class="clamp">{message.content.clone()}</bdi>
-                </div>
-            }
-        })
+                    <p><Name pubkey=message.author/>" "<bdi dir="auto">{message.content.clone()}</bdi></p>
+                    {pinning.map(|Pinning(pin)| {
+                        let id = message.id;
+                        view! {
+                            <button type="button" aria-label="Unpin" title="Unpin" on:click=move |_| pin.run((id, false))>
+                                <Icon path=shapes::CLOSE/>
+                            </button>
+                        }
+                    })}
+                </li>
+            }).collect_view()}
+        </ul>
+    }
+}
+
+/// Arrow keys go from line to line: one stop for the tabulator, however much has been said.
+fn walk(event: &leptos::ev::KeyboardEvent, list: &web_sys::Element) {
+    let key = event.key();
+    let (is_up, is_down) = (key == "ArrowUp", key == "ArrowDown");
+    if !is_up && !is_down {
+        return;
+    }
+    event.prevent_default();
+    let here = document().active_element().and_then(|element| element.closest(".line").ok().flatten());
+    let next = match here {
+        Some(line) if is_up => line.previous_element_sibling(),
+        Some(line) => line.next_element_sibling(),
+        None => list.last_element_child(),
+    };
+    if let Some(line) = next.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+        line.focus().ok();
     }
 }
 
@@ -120,10 +148,24 @@ fn Lines(room: Room, trouble: RwSignal<Option<String>>) -> impl IntoView {
         }
         room.follow(true);
     };
+    let list = NodeRef::<html::Ol>::new();
+    let walked = move |event| {
+        if let Some(list) = list.get_untracked() {
+            walk(&event, &list);
+        }
+    };
     let is_empty = move || room.loaded.get() && room.lines.with(Vec::is_empty);
     view! {
-        <div class="chat-lines" node_ref=scroller on:scroll=scrolled tabindex="0" role="log" aria-label="Messages">
-            <ol>
+        <div
+            class="chat-lines"
+            node_ref=scroller
+            on:scroll=scrolled
+            on:keydown=walked
+            tabindex="0"
+            role="log"
+            aria-label="Messages; arrow keys go from one to the next"
+        >
+            <ol node_ref=list>
                 <For each=move || room.lines.get() key=Line::id let:line>
                     {match line {
                         Line::Message(message) => view! { <MessageLine room message trouble/> }.into_any(),

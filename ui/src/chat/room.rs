@@ -1,12 +1,11 @@
 //! One stream's chat: what the relay sends goes into the [`Log`], what people do goes out signed.
+//!
+//! `mutes`: whom the viewer does not want to hear; `pins`: what the host has pinned.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, VecDeque},
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+mod mutes;
+mod pins;
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use leptos::prelude::*;
 use skylark_protocol::{
@@ -22,8 +21,9 @@ use skylark_protocol::{
 use super::log::{Line, Log, Place, Tally, symbol};
 use crate::{
     clock::now_s,
+    engine,
     identity::Identity,
-    relay::{Filter, News, Relay},
+    relay::{Filter, News, Relay, SubscriptionId},
 };
 
 /// Messages asked for when the page opens.
@@ -32,21 +32,8 @@ const HISTORY: u32 = 100;
 const HISTORY_BESIDE: u32 = 200;
 /// What arrives is shown together after so long: a flood costs as much as a trickle.
 const GATHER: Duration = Duration::from_millis(50);
-/// Reactions that float over the picture at once.
-const MAX_BURSTS: usize = 24;
-/// How long each floats.
-const BURST: Duration = Duration::from_millis(3600);
 /// Reactions older than this are counted and do not float, seconds.
 const FRESH_S: u64 = 15;
-
-/// A reaction on its way up.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Burst {
-    pub(crate) number: u32,
-    pub(crate) symbol: String,
-    /// Where across the picture, in percent.
-    pub(crate) across: u32,
-}
 
 /// One chat. A handle: copies speak of the same one.
 #[derive(Clone, Copy)]
@@ -65,7 +52,10 @@ pub(crate) struct Room {
     /// The newest announcement of the stream.
     pub(crate) announcement: RwSignal<Option<LiveEvent>>,
     pub(crate) reply_to: RwSignal<Option<Arc<ChatMessage>>>,
-    pub(crate) bursts: RwSignal<VecDeque<Burst>>,
+    /// What was given so far, in millisatoshi.
+    pub(crate) zapped_msat: RwSignal<u64>,
+    /// How many people the viewer does not see.
+    pub(crate) hidden: RwSignal<usize>,
     /// Changes when a line's reactions may have.
     tallied: RwSignal<u32>,
 }
@@ -78,21 +68,32 @@ struct Inner {
     announcement: Option<Event>,
     settings: BTreeMap<PublicKey, Event>,
     mute_list: Option<Event>,
-    bursts: u32,
+    /// The viewer's own mute list.
+    own_list: Option<Event>,
+    /// Messages that the host has pinned, and those of them that are not in the log.
+    pinned: Vec<EventId>,
+    pins: Vec<Arc<ChatMessage>>,
+    asked: Option<SubscriptionId>,
 }
 
 impl Room {
     /// Opens the chat of a stream, until the page that asked for it goes.
     pub(crate) fn open(stream: Address) -> Self {
         let rules = ChatRules::new(stream.pubkey, ChatSettings::new(&stream.identifier), None, [], []);
+        let mut log = Log::default();
+        let hidden = mutes::hidden();
+        hidden.iter().for_each(|pubkey| log.mute(*pubkey));
         let inner = Inner {
-            log: Log::default(),
+            log,
             held_at: None,
             gathering: false,
             announcement: None,
             settings: BTreeMap::new(),
             mute_list: None,
-            bursts: 0,
+            own_list: None,
+            pinned: Vec::new(),
+            pins: Vec::new(),
+            asked: None,
         };
         let room = Self {
             relay: Relay::get(),
@@ -105,15 +106,25 @@ impl Room {
             rules: RwSignal::new(rules),
             announcement: RwSignal::new(None),
             reply_to: RwSignal::new(None),
-            bursts: RwSignal::new(VecDeque::new()),
+            zapped_msat: RwSignal::new(0),
+            hidden: RwSignal::new(hidden.len()),
             tallied: RwSignal::new(0),
         };
         let subscription = room.relay.subscribe(room.filters(), move |update| match update {
             News::Event(event) => room.take(event),
-            News::Stored => room.loaded.set(true),
+            News::Stored => {
+                room.with(|inner| inner.log.begin());
+                room.loaded.set(true);
+            }
             News::Closed(_) => {}
         });
-        on_cleanup(move || room.relay.end(subscription));
+        on_cleanup(move || {
+            room.relay.end(subscription);
+            if let Some(asked) = room.with(|inner| inner.asked.take()) {
+                room.relay.end(asked);
+            }
+        });
+        room.follow_own_list();
         room
     }
 
@@ -182,6 +193,7 @@ impl Room {
                 }
             }
             kind::LIVE_EVENT => self.take_announcement(event),
+            kind::MUTE_LIST if event.pubkey != self.stream().pubkey => self.take_own_list(event),
             kind::APPLICATION_DATA | kind::MUTE_LIST => self.take_wishes(event),
             _ => {}
         }
@@ -202,32 +214,19 @@ impl Room {
         if !self.with(|inner| inner.log.is_new(reaction.id)) {
             return;
         }
-        let is_to_line = self.with(|inner| {
-            let is_to_line = inner.log.find(&target).is_some();
+        let (is_to_line, is_new) = self.with(|inner| {
+            let is_to_line = inner.log.knows(&target);
             if is_to_line {
                 inner.log.react(target, reaction.author, &reaction.mood);
             }
-            is_to_line
+            (is_to_line, inner.log.has_begun())
         });
-        let is_fresh = reaction.created_at.abs_diff(now_s()) <= FRESH_S;
+        let is_fresh = is_new && reaction.created_at.abs_diff(now_s()) <= FRESH_S;
         if is_to_line {
             self.gather();
         } else if is_fresh && let Some(symbol) = symbol(&reaction.mood) {
-            self.float(symbol);
+            engine::float(&symbol);
         }
-    }
-
-    fn float(self, symbol: String) {
-        if self.bursts.with_untracked(VecDeque::len) >= MAX_BURSTS {
-            return;
-        }
-        let number = self.with(|inner| {
-            inner.bursts += 1;
-            inner.bursts
-        });
-        let across = (js_sys::Math::random() * 86.0) as u32;
-        self.bursts.update(|bursts| bursts.push_back(Burst { number, symbol, across }));
-        set_timeout(move || _ = self.bursts.try_update(|bursts| bursts.retain(|one| one.number != number)), BURST);
     }
 
     fn take_announcement(self, event: Event) {
@@ -243,6 +242,7 @@ impl Room {
             is_newer
         });
         if is_newer {
+            self.ask_for_pinned(&announced.pinned);
             self.announcement.set(Some(announced));
             self.apply_rules();
         }
@@ -304,16 +304,17 @@ impl Room {
     fn show(self) {
         // The chat may have been left meanwhile.
         let Some(inner) = self.inner.try_get_value() else { return };
-        let (lines, unseen) = {
+        let (lines, unseen, zapped_msat) = {
             let mut inner = inner.borrow_mut();
             inner.gathering = false;
             let unseen = inner.held_at.map_or(0, |place| inner.log.count_after(place));
-            (inner.log.until(inner.held_at), unseen)
+            (inner.log.until(inner.held_at), unseen, inner.log.zapped_msat())
         };
         if self.lines.with_untracked(|old| *old != lines) {
             self.lines.set(lines);
         }
         self.unseen.set(unseen);
+        self.zapped_msat.set(zapped_msat);
         self.tallied.update(|version| *version = version.wrapping_add(1));
     }
 
@@ -322,7 +323,7 @@ impl Room {
         let changed = self.with(|inner| {
             let changed = inner.held_at.is_none() != follows;
             if changed {
-                inner.held_at = if follows { None } else { inner.log.last().map(|line| line.place()) };
+                inner.held_at = if follows { None } else { inner.log.last() };
             }
             changed
         });
@@ -386,16 +387,10 @@ impl Room {
         self.publish(|author| Deletion::unsigned(author, now_s(), &message.id, kind::CHAT)).await
     }
 
-    /// Tells the host of a message that should not stand.
-    pub(crate) async fn report(self, message: &ChatMessage) -> Result<(), String> {
+    /// Tells the host of a message that should not stand, and why.
+    pub(crate) async fn report(self, message: &ChatMessage, category: &str) -> Result<(), String> {
         let of = (&message.id, &message.author);
-        self.publish(|author| Report::unsigned(author, now_s(), of, &message.stream, "spam", "")).await
-    }
-
-    /// Hides somebody from this viewer.
-    pub(crate) fn mute(self, pubkey: PublicKey) {
-        self.with(|inner| inner.log.mute(pubkey));
-        self.gather();
+        self.publish(|author| Report::unsigned(author, now_s(), of, &message.stream, category, "")).await
     }
 
     /// Changes how order is kept; for those who keep it.
@@ -413,7 +408,6 @@ impl Room {
         self.publish(|author| settings.unsigned(author, at, &stream)).await
     }
 
-    /// Signs and publishes what the person who is signed in makes, and shows it at once.
     /// Announces the stream anew, as its host; answers the announcement's date.
     pub(crate) async fn announce(self, draft: &LiveEventDraft) -> Result<u64, String> {
         let previous = self.announcement.with_untracked(|event| event.as_ref().map(|event| event.created_at));
@@ -423,6 +417,7 @@ impl Room {
         Ok(at)
     }
 
+    /// Signs and publishes what the person who is signed in makes, and shows it at once.
     async fn publish(self, make: impl FnOnce(PublicKey) -> UnsignedEvent) -> Result<(), String> {
         let Some(author) = self.identity.pubkey_now() else {
             self.identity.ask();

@@ -24,7 +24,21 @@ impl Announcer {
     /// # Errors
     /// A sentence for the streamer.
     pub(super) async fn announce(self, stream: &Stream, status: Status) -> Result<(), String> {
-        let draft = self.draft(stream, status);
+        self.announce_changed(stream, status, |_| {}).await
+    }
+
+    /// The same, with something changed that the announcement alone says.
+    ///
+    /// # Errors
+    /// A sentence for the streamer.
+    pub(super) async fn announce_changed(
+        self,
+        stream: &Stream,
+        status: Status,
+        change: impl FnOnce(&mut LiveEventDraft),
+    ) -> Result<(), String> {
+        let mut draft = self.draft(stream, status);
+        change(&mut draft);
         let at = self.room.announce(&draft).await?;
         if status == Status::Live { self.leave_ending(stream, &draft, at).await } else { Ok(()) }
     }

@@ -7,15 +7,18 @@ use skylark_protocol::{
     StreamId, StreamState,
     address::Address,
     api::{ChangeStream, Phase, Stream, StreamAccess, StreamDetails},
-    event::PublicKey,
-    live_event::Status,
+    event::{EventId, PublicKey},
+    live_event::{LiveEventDraft, Status},
 };
 
-use super::{access::Access, announcer::Announcer, details::DetailsForm};
+use super::{
+    access::Access, announcer::Announcer, details::DetailsForm, every, order::Order, picture::Thumbnail,
+    relays::Relays, reports::Reports,
+};
 use crate::{
     api,
-    chat::{self, Chat, Room},
-    clock::duration,
+    chat::{self, Chat, Pinning, Room},
+    clock::{self, duration},
     identity::Identity,
     player::Preview,
 };
@@ -88,6 +91,30 @@ impl State {
         self.announcer.announce(&stream, status(stream.phase)).await
     }
 
+    /// Takes a break, or ends it.
+    async fn pause(self, is_paused: bool) -> Result<(), String> {
+        let path = self.path(if is_paused { "/pause" } else { "/resume" });
+        self.stream.set(Some(api::signed(self.identity, "POST", &path, &()).await?));
+        Ok(())
+    }
+
+    /// Changes what only the announcement says.
+    fn change_announcement(self, change: impl FnOnce(&mut LiveEventDraft) + 'static) {
+        let Some(stream) = self.stream.get_untracked() else { return };
+        self.run(async move { self.announcer.announce_changed(&stream, status(stream.phase), change).await });
+    }
+
+    fn pin(self, message: EventId, is_pinned: bool) {
+        self.change_announcement(move |draft| {
+            draft.pinned.retain(|id| *id != message);
+            if is_pinned {
+                draft.pinned.push(message);
+                let too_many = draft.pinned.len().saturating_sub(LiveEventDraft::MAX_PINNED);
+                draft.pinned.drain(..too_many);
+            }
+        });
+    }
+
     /// Tells others of a stream that they were not told of, and of a live one that it still is.
     fn tell(self) {
         let Some(stream) = self.stream.get_untracked() else { return };
@@ -139,31 +166,44 @@ pub(super) fn Desk(id: StreamId, me: PublicKey, access: Option<StreamAccess>) ->
     // A new key is shown at once, for it is shown once.
     let is_new = access.with_untracked(Option::is_some);
     let keys = move || view! { <Access id=state.id.get_value() access/> };
+    provide_context(Pinning(Callback::new(move |(message, is_pinned)| state.pin(message, is_pinned))));
+    let named = Signal::derive(move || {
+        let own = room.relay_url();
+        let relays = room.announcement.with(|event| event.as_ref().map(|event| event.relays.clone()));
+        relays.unwrap_or_default().into_iter().filter(|relay| *relay != own.trim_end_matches('/')).collect()
+    });
+    let save_relays = Callback::new(move |relays: Vec<String>| {
+        state.change_announcement(move |draft| {
+            // The first is this server's own.
+            draft.relays.truncate(1);
+            draft.relays.extend(relays.into_iter().take(LiveEventDraft::MAX_URLS - 1));
+        });
+    });
+    let picture = Signal::derive(move || state.stream.with(|stream| stream.as_ref()?.thumbnail.clone()));
+    let has_picture = Callback::new(move |stream| {
+        state.stream.set(Some(stream));
+        state.tell();
+    });
     view! {
         <main class="watch with-chat desk">
             <div class="watch-main">
                 <Bar state/>
-                {move || (is_open.get() == Some(false)).then(|| view! { <Summary state/> })}
+                {move || (is_open.get() == Some(false)).then(|| view! { <Summary state room/> })}
                 {move || (is_new && is_open.get() == Some(true)).then(keys)}
                 <Preview id/>
                 {move || (is_open.get() == Some(true)).then(|| view! {
                     <Health state/>
+                    <Reports room/>
+                    <Order room/>
                     {(!is_new).then(keys)}
                     <Edit state/>
+                    <Thumbnail identity path=state.path("/thumbnail") now=picture sent=has_picture/>
+                    <Relays stream=room.stream() named save=save_relays/>
                 })}
             </div>
             <Chat room open=chat_open/>
         </main>
     }
-}
-
-fn every(interval: Duration, act: impl Fn() + 'static) {
-    let ticking = set_interval_with_handle(act, interval);
-    on_cleanup(move || {
-        if let Ok(handle) = ticking {
-            handle.clear();
-        }
-    });
 }
 
 /// Title, phase, and what to do next.
@@ -174,6 +214,11 @@ fn Bar(state: State) -> impl IntoView {
     let title = move || state.stream.with(|stream| stream.as_ref().map(|stream| stream.details.title.clone()));
     let has_picture =
         move || state.stream.with(|stream| stream.as_ref().is_some_and(|one| one.status.state == StreamState::Live));
+    let is_paused = Memo::new(move |_| state.stream.with(|one| one.as_ref().is_some_and(|one| one.status.is_paused)));
+    let starts = move || {
+        let is_planned = phase.get() == Some(Phase::Planned);
+        state.stream.with(|stream| stream.as_ref()?.details.starts_at_s).filter(|_| is_planned)
+    };
     let buttons = move || {
         match phase.get() {
         Some(Phase::Planned) => view! {
@@ -189,6 +234,15 @@ fn Bar(state: State) -> impl IntoView {
         }
         .into_any(),
         Some(Phase::Live) if !sure.get() => view! {
+            <button
+                type="button"
+                id="pause"
+                class="pill"
+                disabled=move || state.busy.get()
+                on:click=move |_| state.run(state.pause(!is_paused.get_untracked()))
+            >
+                {move || if is_paused.get() { "Resume" } else { "Pause" }}
+            </button>
             <button type="button" id="end" class="pill" disabled=move || state.busy.get() on:click=move |_| sure.set(true)>
                 "End stream"
             </button>
@@ -212,6 +266,9 @@ fn Bar(state: State) -> impl IntoView {
     };
     let hint = move || match phase.get() {
         Some(Phase::Planned) if !has_picture() => Some("Start streaming in OBS; then you can go live."),
+        Some(Phase::Live) if is_paused.get() => {
+            Some("You take a break: viewers see a card. Players elsewhere still get what OBS sends.")
+        }
         Some(Phase::Planned) => Some("Only you see this picture. Go live when you are ready."),
         _ => None,
     };
@@ -223,6 +280,11 @@ fn Bar(state: State) -> impl IntoView {
             </span>
             <h1 class="clamp"><bdi>{title}</bdi></h1>
             <a class="pill" href=move || format!("/s/{}", state.id.get_value()) target="_blank">"Viewers' page"</a>
+            {move || starts().map(|at| view! {
+                <a class="pill" id="calendar" href=state.path("/calendar") download="" title="A file for your calendar, to share">
+                    {clock::day_and_time(at)}
+                </a>
+            })}
             {buttons}
         </section>
         <p class="notice">{hint}</p>
@@ -244,6 +306,9 @@ fn Health(state: State) -> impl IntoView {
                 <Figure name="Mbit/s" value=Signal::derive(move || health().map_or("–".into(), |health| tenths(health.bitrate_bps / 100_000)))/>
                 <Figure name="Frames/s" value=Signal::derive(move || health().map_or("–".into(), |health| (health.frame_rate.round() as u32).to_string()))/>
             </dl>
+            <p class="verdict" role="status">
+                {move || state.stream.with(|stream| stream.as_ref().map(|stream| verdict(stream.status.health.as_ref())))}
+            </p>
             <ul class="warnings">
                 {move || health().map(|health| health.warnings).unwrap_or_default().into_iter()
                     .map(|warning| view! { <li class="hint">{warning.message}</li> }).collect_view()}
@@ -255,6 +320,16 @@ fn Health(state: State) -> impl IntoView {
 #[component]
 fn Figure(name: &'static str, value: Signal<String>) -> impl IntoView {
     view! { <div><dt>{name}</dt><dd>{move || value.get()}</dd></div> }
+}
+
+/// What the figures mean for viewers.
+fn verdict(health: Option<&skylark_protocol::Health>) -> &'static str {
+    match health.map(|health| health.score) {
+        None => "Nothing arrives from your encoder.",
+        Some(90..) => "All is well: viewers see what you send.",
+        Some(60..) => "Some viewers will notice something. What to mend:",
+        Some(_) => "Many viewers will have trouble. What to mend:",
+    }
 }
 
 /// "4.2" of 42 tenths.
@@ -276,7 +351,7 @@ fn Edit(state: State) -> impl IntoView {
 
 /// What it was, when it is over.
 #[component]
-fn Summary(state: State) -> impl IntoView {
+fn Summary(state: State, room: Room) -> impl IntoView {
     let figures = move || {
         state.stream.with(|stream| {
             let stream = stream.as_ref()?;
@@ -286,6 +361,7 @@ fn Summary(state: State) -> impl IntoView {
     };
     let length = Signal::derive(move || figures().map(|(length, ..)| length).unwrap_or_default());
     let peak = Signal::derive(move || figures().map(|(_, peak, _)| peak.to_string()).unwrap_or_default());
+    let given = Signal::derive(move || chat::sats(room.zapped_msat.get()));
     let total = Signal::derive(move || figures().map(|(.., total)| total.to_string()).unwrap_or_default());
     view! {
         <section id="summary" class="panel">
@@ -294,6 +370,7 @@ fn Summary(state: State) -> impl IntoView {
                 <Figure name="Live for" value=length/>
                 <Figure name="Most at once" value=peak/>
                 <Figure name="Viewers in all" value=total/>
+                <Figure name="Given" value=given/>
             </dl>
         </section>
     }

@@ -6,11 +6,20 @@
 //! | `access` | where and how to publish |
 //! | `announcer` | the live event that tells the world, and its end |
 //! | `desk` | one stream: picture, health, chat, going live and ending |
+//! | `order`, `reports` | order in its chat; what viewers object to |
+//! | `relays` | outside relays that carry it |
+//! | `picture` | its small picture |
 
 mod access;
 mod announcer;
 mod desk;
 mod details;
+mod order;
+mod picture;
+mod relays;
+mod reports;
+
+use std::time::Duration;
 
 use leptos::prelude::*;
 use skylark_protocol::{
@@ -32,6 +41,16 @@ use details::DetailsForm;
 const PATH: &str = "/studio-web";
 /// What the address asks for, before the id of a stream.
 const STREAM_QUERY: &str = "?stream=";
+
+/// Does something again and again, as long as the part of the page is there.
+fn every(interval: Duration, act: impl Fn() + 'static) {
+    let ticking = set_interval_with_handle(act, interval);
+    on_cleanup(move || {
+        if let Ok(handle) = ticking {
+            handle.clear();
+        }
+    });
+}
 
 /// A stream on the desk; with its key when it was made a moment ago.
 type Chosen = (StreamId, Option<StreamAccess>);

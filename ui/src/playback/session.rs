@@ -228,7 +228,7 @@ impl Session {
             State::Offline if self.unknown_stream => 5_000,
             State::Offline => 1_500,
             State::Paused | State::Failed => 5_000,
-            State::Ended => 4_000,
+            State::Ended | State::Intermission => 4_000,
         }
     }
 
@@ -247,6 +247,9 @@ impl Session {
             stream == Some(StreamState::Ended) || (self.playlist_ended && stream != Some(StreamState::Reconnecting));
         if over && (self.finished || self.stage == Stage::Empty || (self.stands() && self.has_played)) {
             return (State::Ended, None);
+        }
+        if self.status.as_ref().is_some_and(|status| status.is_paused) {
+            return (State::Intermission, None);
         }
         if self.stage == Stage::Rolling && !self.wants_play {
             return (State::Paused, None);
@@ -290,9 +293,14 @@ impl Session {
         }
         (self.unknown_stream, self.unreachable) = (false, 0);
         // While the publisher is gone there is nothing new to load: a picture that is there stays.
-        let playable = status.state == StreamState::Live;
+        let playable = status.state == StreamState::Live && !status.is_paused;
         if status.state == StreamState::Offline && self.stage != Stage::Empty {
             self.unload(commands);
+        }
+        if status.is_paused && status.state != StreamState::Ended {
+            self.unload(commands);
+            // What comes after the break is a beginning, not something that was waited for.
+            self.has_played = false;
         }
         let another = self.loaded_broadcast.is_some() && self.loaded_broadcast != status.broadcast;
         self.reloading &= !another && status.state != StreamState::Ended;

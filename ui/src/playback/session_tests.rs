@@ -206,3 +206,22 @@ fn a_stream_that_nobody_knows_is_said_to_be_unknown() {
     let view = session.view();
     assert_eq!((view.state, view.reason), (State::Offline, Some(Reason::UnknownStream)));
 }
+
+#[test]
+fn nothing_is_loaded_during_a_break_and_it_begins_anew_afterwards() {
+    let mut session = playing();
+    let Event::Status(on) = live() else { panic!("no status") };
+    let off = Event::Status(Box::new(StreamStatus { is_paused: true, ..*on.clone() }));
+    let at = media(2000.0, 4.0, (2.0, 5.0), 5.0);
+    assert_eq!(session.handle(off.clone(), &at), [Command::Unload]);
+    assert_eq!(session.view().state, State::Intermission);
+    assert_eq!(session.handle(off, &Media::default()), []);
+    assert_eq!(session.handle(Event::Tick, &Media { now_ms: 60_000.0, ..Media::default() }), []);
+    let commands = session.handle(Event::Status(on.clone()), &Media { now_ms: 61_000.0, ..Media::default() });
+    assert!(matches!(commands[..], [Command::Load(_)]), "{commands:?}");
+    assert_eq!(session.view().state, State::Loading);
+    let ended = StreamStatus { state: StreamState::Ended, is_paused: true, ..*on };
+    session.handle(Event::UnknownStream, &Media::default());
+    session.handle(Event::Status(Box::new(ended)), &Media::default());
+    assert_eq!(session.view().state, State::Ended, "an end ends a break");
+}

@@ -13,6 +13,8 @@ pub enum State {
     Paused,
     /// Interrupted; goes on by itself.
     Reconnecting,
+    /// Its host takes a break.
+    Intermission,
     /// Over.
     Ended,
     /// Cannot be played.
@@ -29,6 +31,7 @@ impl State {
             Self::Playing => "playing",
             Self::Paused => "paused",
             Self::Reconnecting => "reconnecting",
+            Self::Intermission => "intermission",
             Self::Ended => "ended",
             Self::Failed => "failed",
         }

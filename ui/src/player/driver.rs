@@ -45,6 +45,8 @@ pub(super) struct Player {
     pub(super) sound_blocked: RwSignal<bool>,
     /// A menu is open: the controls stay.
     pub(super) menu_open: RwSignal<bool>,
+    /// Who watches.
+    pub(super) viewers: RwSignal<Option<u64>>,
     inner: StoredValue<Rc<RefCell<Inner>>, LocalStorage>,
 }
 
@@ -64,6 +66,21 @@ struct Inner {
     held: bool,
     asking: bool,
     ask_at_ms: f64,
+    /// The host looks at their own picture: no break hides it, and nobody is counted.
+    is_preview: bool,
+    seat: Option<Seat>,
+}
+
+/// Where a viewer is counted, and hears of the stream.
+struct Seat {
+    leave: js_sys::Function,
+    _hear: Closure<dyn FnMut(String)>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.leave.call0(&JsValue::NULL).ok();
+    }
 }
 
 impl Player {
@@ -80,6 +97,8 @@ impl Player {
             held: true,
             asking: false,
             ask_at_ms: 0.0,
+            is_preview: false,
+            seat: None,
             session,
         };
         let volume = engine::remembered(VOLUME_KEY).and_then(|text| text.parse().ok()).unwrap_or(1.0_f64);
@@ -94,8 +113,18 @@ impl Player {
             muted: RwSignal::new(engine::remembered(MUTED_KEY).is_some_and(|text| text == "1")),
             sound_blocked: RwSignal::new(false),
             menu_open: RwSignal::new(false),
+            viewers: RwSignal::new(None),
             inner: StoredValue::new_local(Rc::new(RefCell::new(inner))),
         }
+    }
+
+    /// A player for the host of the stream.
+    pub(super) fn preview(id: StreamId) -> Self {
+        let player = Self::new(id);
+        player.with(|inner| inner.is_preview = true);
+        // Who speaks does not want to hear it a second later.
+        player.muted.set(true);
+        player
     }
 
     /// Begins with this `<video>` and the canvas below it.
@@ -110,16 +139,49 @@ impl Player {
             inner.listener = Some(listener);
         });
         self.ask_status();
+        self.take_seat();
         let ticking = set_interval_with_handle(move || self.tick(), TICK);
         on_cleanup(move || {
             if let Ok(handle) = ticking {
                 handle.clear();
             }
+            self.leave();
         });
+    }
+
+    fn take_seat(self) {
+        let hear = Closure::new(move |text: String| {
+            if let Ok(status) = serde_json::from_str::<StreamStatus>(&text) {
+                self.tell(Event::Status(Box::new(status)));
+            }
+        });
+        self.with(|inner| {
+            if !inner.is_preview {
+                let leave = engine::attend(inner.id.as_str(), hear.as_ref().unchecked_ref());
+                inner.seat = Some(Seat { leave, _hear: hear });
+            }
+        });
+    }
+
+    /// The page lets go of the player.
+    fn leave(self) {
+        if let Some(inner) = self.inner.try_get_value() {
+            let mut inner = inner.borrow_mut();
+            inner.unload();
+            inner.seat = None;
+        }
+    }
+
+    /// The page has let go of the player while something was under way.
+    fn is_gone(self) -> bool {
+        self.inner.is_disposed()
     }
 
     /// Tells the session of an event and carries out its commands.
     pub(super) fn tell(self, event: Event) {
+        if self.is_gone() {
+            return;
+        }
         let commands = self.with(|inner| {
             let media = inner.media();
             inner.session.handle(event, &media)
@@ -213,6 +275,10 @@ impl Player {
         if self.view.get_untracked() != view {
             self.view.set(view);
         }
+        let viewers = stream.as_ref().and_then(|stream| stream.viewers);
+        if self.viewers.get_untracked() != viewers {
+            self.viewers.set(viewers);
+        }
         let known = |a: &StreamStatus| (a.state, a.broadcast.clone(), a.started_at_ms);
         if self.stream.with_untracked(|old| old.as_ref().map(known)) != stream.as_ref().map(known) {
             self.stream.set(stream);
@@ -267,7 +333,7 @@ impl Player {
         });
         let Some(video) = video else { return };
         leptos::task::spawn_local(async move {
-            if engine::play(&video).await == "blocked" {
+            if engine::play(&video).await == "blocked" && !self.is_gone() {
                 // Without sound it may play; the viewer is offered the sound.
                 video.set_muted(true);
                 self.muted.set(true);
@@ -286,10 +352,16 @@ impl Player {
         };
         leptos::task::spawn_local(async move {
             let answer = api::status(&id).await;
+            if self.is_gone() {
+                return;
+            }
             let event = match answer {
-                Ok(timed) => {
+                Ok(mut timed) => {
                     let origin_ms = timed.status.now_ms as f64;
-                    self.with(|inner| inner.clock.note(timed.sent_ms, timed.received_ms, origin_ms));
+                    self.with(|inner| {
+                        inner.clock.note(timed.sent_ms, timed.received_ms, origin_ms);
+                        timed.status.is_paused &= !inner.is_preview;
+                    });
                     Event::Status(Box::new(timed.status))
                 }
                 Err(ApiError::Unknown) => Event::UnknownStream,
@@ -304,6 +376,9 @@ impl Player {
     }
 
     fn engine_says(self, kind: &str, number: f64, text: &str) {
+        if self.is_gone() {
+            return;
+        }
         match kind {
             "appended" => self.tell(Event::Arrived { trough_s: number }),
             "ended" => self.tell(Event::PlaylistEnded),

@@ -32,6 +32,12 @@ pub(super) fn Facts(player: Player, id: StreamId, room: RwSignal<Option<Room>>) 
         let started_ms = stream.started_at_ms.filter(|_| live)?;
         Some(format!("Live for {}", duration(js_sys::Date::now() - started_ms as f64)))
     };
+    let watching = move || {
+        let is_on = player.stream.with(|stream| {
+            stream.as_ref().is_some_and(|one| matches!(one.state, StreamState::Live | StreamState::Reconnecting))
+        });
+        player.viewers.get().filter(|_| is_on).map(|count| format!("{count} watching"))
+    };
     let host = move || room.get().map(|room| room.stream().pubkey);
     let hashtags = move || announced().map(|event| event.hashtags).unwrap_or_default();
     let summary = move || announced().map(|event| event.summary).filter(|summary| !summary.is_empty());
@@ -48,6 +54,7 @@ pub(super) fn Facts(player: Player, id: StreamId, room: RwSignal<Option<Room>>) 
                         Some(pubkey) => view! { <Name pubkey/> }.into_any(),
                         None => view! { <span class="id">{id.to_string()}</span> }.into_any(),
                     }}
+                    {move || watching().map(|text| view! { <span class="since" id="viewers">{text}</span> })}
                     {move || since().map(|text| view! { <span class="since">{text}</span> })}
                     {move || hashtags().into_iter().take(6).map(|word| view! { <bdi class="tag">{format!("#{word}")}</bdi> }).collect_view()}
                 </p>

@@ -13,7 +13,7 @@ use skylark_protocol::{StreamId, address::Address};
 use crate::{
     api,
     brand::{Header, Mark},
-    chat::{self, Bursts, Chat, Room},
+    chat::{self, Chat, Room},
     identity::AccountMenu,
     playback::{Event, State},
 };
@@ -66,10 +66,8 @@ pub(crate) fn NotFound() -> impl IntoView {
 /// The picture of a stream alone, for its host.
 #[component]
 pub(crate) fn Preview(id: StreamId) -> impl IntoView {
-    let player = Player::new(id);
+    let player = Player::preview(id);
     let (stage, help) = (NodeRef::new(), RwSignal::new(false));
-    // Who speaks does not want to hear it a second later.
-    player.muted.set(true);
     view! { <Stage player stage help room=RwSignal::new(None)/> }
 }
 
@@ -138,8 +136,9 @@ fn Stage(
                 on:click=move |_| controls::tapped(player, awake)
                 on:dblclick=move |_| controls::fullscreen(player, stage)
             />
-            {move || room.get().map(|room| view! { <Bursts room/> })}
-            <message::Message player/>
+            // Reactions float here; nothing in it can be clicked.
+            <div class="bursts" aria-hidden="true"></div>
+            <message::Message player room/>
             <controls::Controls player stage help/>
             <keys::Help help/>
         </div>

@@ -46,6 +46,9 @@ impl Frame {
 /// Which events to send; every field narrows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Filter {
+    /// These.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ids: Vec<EventId>,
     /// Of one of these authors.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) authors: Vec<PublicKey>,

@@ -15,8 +15,11 @@ pub(crate) const PROGRAMS: [&str; 3] = ["viewer", "dashboard", "discover"];
 /// The page of each program, and the script that starts it.
 const PAGES: [(&str, &str); 3] =
     [("index.html", "boot.js"), ("dashboard.html", "boot-dashboard.js"), ("discover.html", "boot-discover.js")];
+/// Style sheets: what all pages look like, and what streamers' pages add.
+const SHEETS: [&str; 2] = ["viewer.css", "dashboard.css"];
 /// What no viewer's page needs at first: it is fetched when somebody watches, or signs in, or streams.
-const LOADED_LATER: &[&str] = &["hls", "identity", "dashboard", "boot-dashboard", "discover", "boot-discover"];
+const LOADED_LATER: &[&str] =
+    &["hls", "identity", "dashboard", "boot-dashboard", "discover", "boot-discover", "picture"];
 /// Extensions worth a compressed copy.
 const COMPRESSIBLE: &[&str] = &["html", "js", "css", "wasm", "svg", "json", "webmanifest"];
 
@@ -42,7 +45,10 @@ pub fn assemble(workspace: &Workspace, programs: &Path) -> Result<Site> {
         assets.add("figtree.woff2", read(&ui.join(font))?);
         assets.add("identity.js", node(workspace, "identity/build.mjs", &work.join("identity.js"))?);
         assets.add("account.js", read(&ui.join("js/account.js"))?);
-        assets.add("viewer.css", node(workspace, "style/build.mjs", &work.join("viewer.css"))?);
+        assets.add("picture.js", read(&ui.join("js/picture.js"))?);
+        for sheet in SHEETS {
+            assets.add(sheet, node(workspace, "style/build.mjs", &work.join(sheet))?);
+        }
         for (name, content) in folder(&ui.join("static"))? {
             assets.add(&name, content);
         }
@@ -76,9 +82,10 @@ fn bind(wasm: &Path, name: &str, work: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
     Ok((read(&work.join(format!("{name}.js")))?, read(&work.join(format!("{name}_bg.wasm")))?))
 }
 
-/// What a build script of the site writes to `output`.
+/// What a build script of the site writes to `output`, which it is told with the file's name.
 fn node(workspace: &Workspace, script: &str, output: &Path) -> Result<Vec<u8>> {
-    run(Command::new("node").current_dir(workspace.ui()).arg(script).arg(output))?;
+    let name = output.file_name().unwrap_or_default();
+    run(Command::new("node").current_dir(workspace.ui()).arg(script).arg(output).arg(name))?;
     read(output)
 }
 

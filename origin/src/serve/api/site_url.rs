@@ -27,9 +27,7 @@ impl SiteUrl {
         if let Some(configured) = &self.configured {
             return Ok(configured.clone());
         }
-        let from_header = || parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
-        let authority = parts.uri.authority().map(|authority| authority.as_str()).or_else(from_header);
-        match authority.filter(|authority| is_loopback(authority)) {
+        match authority(parts).filter(|authority| is_loopback(authority)) {
             Some(authority) => Ok(format!("{}://{authority}", self.scheme)),
             None => Err(Failure::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -38,6 +36,22 @@ impl SiteUrl {
             )),
         }
     }
+
+    /// The same, or else the name by which whoever asks has found this server: good enough for links in what they alone
+    /// get.
+    pub(super) fn as_asked(&self, parts: &Parts) -> Result<String, Failure> {
+        let is_plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+        self.base(parts).or_else(|failure| match authority(parts).filter(is_plain) {
+            Some(authority) => Ok(format!("{}://{authority}", self.scheme)),
+            None => Err(failure),
+        })
+    }
+}
+
+/// The host and port that were asked.
+fn authority(parts: &Parts) -> Option<&str> {
+    let from_header = || parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    parts.uri.authority().map(|authority| authority.as_str()).or_else(from_header)
 }
 
 /// The host in `https://host:port/path`.

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{DefaultBodyLimit, Path, Query, State, rejection::QueryRejection},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post, put},
 };
@@ -14,6 +14,7 @@ use skylark_protocol::{
         Analytics, AnalyticsPoint, ChangeStream, CreatedStream, FieldError, Guests, LeaveEnding, Phase, RotateKey,
         RotatedKey, Stream, StreamAccess, StreamDetails, StreamPage, Ticket, Viewers,
     },
+    calendar::CalendarEntry,
     event::{PublicKey, kind},
     nip19::Entity,
 };
@@ -59,6 +60,7 @@ pub(super) fn routes() -> axum::Router<Shared> {
         .route("/{id}/guests", get(guests))
         .route("/{id}/guests/{pubkey}", put(let_in).delete(show_out))
         .route("/{id}/thumbnail", thumbnail)
+        .route("/{id}/calendar", get(calendar))
         .route("/{id}/hls", get(playlist))
         .route("/{id}/chat", get(chat))
         .route("/{id}/reactions", get(reactions))
@@ -202,6 +204,27 @@ async fn get_thumbnail(
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     Ok(response)
+}
+
+/// A planned stream for calendars.
+async fn calendar(State(rooms): State<Rooms>, Path(id): Path<String>, parts: Parts) -> Result<Response, Failure> {
+    let stream = rooms.streams.get(&stream_id(&id)?).await?;
+    let starts_at_s =
+        stream.details.starts_at_s.filter(|_| stream.phase() == Phase::Planned).ok_or_else(|| {
+            Failure::new(StatusCode::NOT_FOUND, "not-planned", "this stream is not planned for a date")
+        })?;
+    let site = rooms.site.as_asked(&parts)?;
+    let entry = CalendarEntry {
+        uid: &format!("{id}@{}", site_url::host(&site)),
+        title: &stream.details.title,
+        description: &stream.details.description,
+        url: &format!("{site}/s/{id}"),
+        starts_at_s,
+        written_at_s: u64::try_from(stream.updated_at_ms / 1000).unwrap_or_default(),
+    };
+    let disposition = format!("attachment; filename=\"{id}.ics\"");
+    let headers = [(header::CONTENT_TYPE, CalendarEntry::MEDIA_TYPE), (header::CONTENT_DISPOSITION, &disposition)];
+    Ok((headers, entry.file()).into_response())
 }
 
 /// Players that know only this API find the playlist here.
