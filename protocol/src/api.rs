@@ -345,6 +345,14 @@ pub struct Ticket {
     pub good_until_s: u64,
 }
 
+impl Ticket {
+    /// What is in the playlist's path, and answers for its bearer in `Authorization: Bearer …`.
+    #[must_use]
+    pub fn secret(&self) -> Option<&str> {
+        self.playlist.split('/').nth(3)
+    }
+}
+
 impl std::fmt::Debug for Ticket {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Ticket").field("stream", &self.stream.id).finish_non_exhaustive()

@@ -52,10 +52,10 @@ export function takeFirstStatus() {
 }
 
 /** `{ status, text, sent, received }`; `status` is 0 when there was no answer. Times are `Date.now()`. */
-export async function fetchText(path, cache = "no-store") {
+export async function fetchText(path, cache = "no-store", headers = {}) {
   const sent = Date.now();
   try {
-    const answer = await fetch(path, { cache, signal: AbortSignal.timeout(8000) });
+    const answer = await fetch(path, { cache, headers, signal: AbortSignal.timeout(8000) });
     const received = Date.now();
     return { status: answer.status, text: await answer.text(), sent, received };
   } catch {
@@ -66,6 +66,11 @@ export async function fetchText(path, cache = "no-store") {
 /** The same, but the browser may use what it has if the origin says that nothing has changed. */
 export function fetchKept(path) {
   return fetchText(path, "default");
+}
+
+/** The same for a guest of a private stream. */
+export function fetchWithTicket(path, ticket) {
+  return fetchText(path, "no-store", { Authorization: `Bearer ${ticket}` });
 }
 
 /** The same for a request that `event`, a signed event as JSON, authorises (NIP-98); a body that is no text is a picture. */

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use skylark_protocol::{
     StreamId, StreamStatus,
-    api::{ErrorBody, Stream, StreamPage},
+    api::{ErrorBody, Stream, StreamPage, Ticket},
     discover::Discovered,
     event::PublicKey,
     mirror::OutsideRelays,
@@ -30,6 +30,8 @@ pub(crate) struct TimedStatus {
 pub(crate) enum ApiError {
     /// The origin knows no such stream.
     Unknown,
+    /// It is told to guests alone.
+    Private,
     /// The origin cannot be reached or is in trouble.
     Unreachable,
 }
@@ -58,16 +60,24 @@ pub(crate) async fn owner(id: &StreamId) -> Result<PublicKey, ApiError> {
     parse(answer.status(), &answer.text()).map(|Owned { owner }| owner)
 }
 
-/// All that there is to know about a stream.
-pub(crate) async fn stream(id: &StreamId) -> Result<Stream, ApiError> {
-    let answer = engine::fetch_text(&format!("/api/v1/streams/{id}")).await;
+/// All that there is to know about a stream, for its host: of a private one with their ticket.
+pub(crate) async fn stream(id: &StreamId, ticket: Option<&Ticket>) -> Result<Stream, ApiError> {
+    let path = format!("/api/v1/streams/{id}");
+    let answer = match ticket.and_then(Ticket::secret) {
+        Some(secret) => engine::fetch_with_ticket(&path, secret).await,
+        None => engine::fetch_text(&path).await,
+    };
     parse(answer.status(), &answer.text())
 }
 
-/// Somebody's streams, newest first.
-pub(crate) async fn streams_of(owner: &PublicKey) -> Result<Vec<Stream>, ApiError> {
-    let answer = engine::fetch_text(&format!("/api/v1/streams/user/{owner}?limit=50")).await;
-    parse(answer.status(), &answer.text()).map(|page: StreamPage| page.streams)
+/// One's own streams, newest first.
+///
+/// # Errors
+/// A sentence for whoever is signed in.
+pub(crate) async fn streams_of(identity: Identity, owner: &PublicKey) -> Result<Vec<Stream>, String> {
+    // Signed: private ones are told to nobody else.
+    let page = signed(identity, "GET", &format!("/api/v1/streams/user/{owner}?limit=50"), &()).await;
+    page.map(|page: StreamPage| page.streams)
 }
 
 /// A request that whoever is signed in signs; `()` is no body.
@@ -146,6 +156,7 @@ fn parse<T: serde::de::DeserializeOwned>(status: u16, body: &str) -> Result<T, A
     match status {
         200 => serde_json::from_str(body).map_err(|_| ApiError::Unreachable),
         400 | 404 => Err(ApiError::Unknown),
+        403 => Err(ApiError::Private),
         _ => Err(ApiError::Unreachable),
     }
 }

@@ -66,6 +66,9 @@ extern "C" {
     /// `GET path`, for which the browser may use what it has if the origin says that it is the same.
     #[wasm_bindgen(js_name = fetchKept)]
     pub async fn fetch_kept(path: &str) -> Answer;
+    /// `GET path`, by a guest of a private stream.
+    #[wasm_bindgen(js_name = fetchWithTicket)]
+    pub async fn fetch_with_ticket(path: &str, ticket: &str) -> Answer;
     /// Sets a mark (User Timing) when what the page shows now is on screen.
     #[wasm_bindgen(js_name = markWhenDrawn)]
     pub fn mark_when_drawn(name: &str);

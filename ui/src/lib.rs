@@ -67,9 +67,9 @@ pub fn mount_discover() {
 
 /// Gives what all pages share to the components below.
 fn provide() {
+    identity::Identity::provide();
     relay::Relay::provide();
     profiles::Profiles::provide();
-    identity::Identity::provide();
 }
 
 /// Pages of the viewers' program.

@@ -22,6 +22,17 @@ pub struct Ticket {
     pub good_until_s: u64,
 }
 
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Visitor {
+    /// Nobody knows.
+    Stranger,
+    /// Whoever has this key.
+    Key(PublicKey),
+    /// Whoever bears this ticket.
+    Ticket(String),
+}
+
 impl Streams {
     /// A ticket for somebody who may watch.
     ///
@@ -37,16 +48,21 @@ impl Streams {
         Ok(Ticket { stream, text: gate.ticket(who, good_until_s), good_until_s })
     }
 
-    /// Whether somebody, known or not, may be told what belongs to a stream.
+    /// Whether somebody may be told what belongs to a stream.
     ///
     /// # Errors
     /// When they may not.
-    pub fn admit(&self, who: Option<&PublicKey>, stream: &OwnedStream) -> Result<(), Refused> {
+    pub fn admit(&self, visitor: &Visitor, stream: &OwnedStream) -> Result<(), Refused> {
         if !stream.details.private {
             return Ok(());
         }
         let gate = self.gate(&stream.id)?;
-        if who.is_some_and(|who| gate.admits(who)) { Ok(()) } else { Err(Refused::NotInvited) }
+        let is_guest = match visitor {
+            Visitor::Stranger => false,
+            Visitor::Key(who) => gate.admits(who),
+            Visitor::Ticket(ticket) => gate.takes(ticket, self.live.clock().now()),
+        };
+        if is_guest { Ok(()) } else { Err(Refused::NotInvited) }
     }
 
     /// Whom the host has let in.

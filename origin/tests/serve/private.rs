@@ -137,6 +137,10 @@ async fn strangers_get_nothing() {
         assert_eq!(stage.get(&path).await.status, 403, "{path}");
         assert_eq!(Owner::new(&stage, 9).ask("GET", &path, Value::Null).await.0, 403, "{path}");
         assert_eq!(party.host.ask("GET", &path, Value::Null).await.0, 200, "{path}");
+        let ticket = format!("Bearer {}", party.ticket(&party.host).await.split('/').nth(3).unwrap());
+        assert_eq!(stage.connect().await.get(&path, &[("authorization", &ticket)]).await.status, 200, "{path}");
+        let forged = ticket.replace("Bearer ", "Bearer A");
+        assert_eq!(stage.connect().await.get(&path, &[("authorization", &forged)]).await.status, 403, "{path}");
     }
     let user = format!("/api/v1/streams/user/{}", party.host.pubkey());
     for path in ["/api/v1/streams/live", "/api/v1/streams", "/api/v1/streams?title=just", "/api/v1/discover", &user] {

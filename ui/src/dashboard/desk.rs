@@ -6,17 +6,17 @@ use leptos::prelude::*;
 use skylark_protocol::{
     StreamId, StreamState,
     address::Address,
-    api::{ChangeStream, Phase, Stream, StreamAccess, StreamDetails},
+    api::{ChangeStream, Phase, Stream, StreamAccess, StreamDetails, Ticket},
     event::{EventId, PublicKey},
     live_event::{LiveEventDraft, Status},
 };
 
 use super::{
-    access::Access, announcer::Announcer, details::DetailsForm, every, order::Order, picture::Thumbnail,
-    relays::Relays, reports::Reports,
+    access::Access, announcer::Announcer, details::DetailsForm, every, guests::Guests, order::Order,
+    picture::Thumbnail, relays::Relays, reports::Reports,
 };
 use crate::{
-    api,
+    api::{self, ApiError},
     chat::{self, Chat, Pinning, Room},
     clock::{self, duration},
     identity::Identity,
@@ -35,6 +35,8 @@ struct State {
     identity: Identity,
     announcer: Announcer,
     stream: RwSignal<Option<Stream>>,
+    /// What the host of a private stream looks at it with.
+    ticket: StoredValue<Option<Ticket>>,
     trouble: RwSignal<Option<String>>,
     busy: RwSignal<bool>,
 }
@@ -59,10 +61,21 @@ impl State {
 
     fn refresh(self) {
         leptos::task::spawn_local(async move {
-            if let Ok(stream) = api::stream(&self.id.get_value()).await {
-                self.stream.try_set(Some(stream));
+            let ticket = self.ticket.try_get_value().flatten();
+            match api::stream(&self.id.get_value(), ticket.as_ref()).await {
+                Ok(stream) => _ = self.stream.try_set(Some(stream)),
+                // A new one, unless they are being asked already.
+                Err(ApiError::Private) => self.run(self.take_ticket()),
+                Err(ApiError::Unknown | ApiError::Unreachable) => {}
             }
         });
+    }
+
+    async fn take_ticket(self) -> Result<(), String> {
+        let ticket: Ticket = api::signed(self.identity, "POST", &self.path("/ticket"), &()).await?;
+        self.stream.try_set(Some(ticket.stream.clone()));
+        self.ticket.try_set_value(Some(ticket));
+        Ok(())
     }
 
     async fn go_live(self) -> Result<(), String> {
@@ -140,6 +153,7 @@ pub(super) fn Desk(id: StreamId, me: PublicKey, access: Option<StreamAccess>) ->
         identity,
         announcer: Announcer { room, identity, host: me },
         stream: RwSignal::new(None),
+        ticket: StoredValue::new(None),
         trouble: RwSignal::new(None),
         busy: RwSignal::new(false),
     };
@@ -161,6 +175,8 @@ pub(super) fn Desk(id: StreamId, me: PublicKey, access: Option<StreamAccess>) ->
         }
         told.unwrap_or(false)
     });
+    let is_private =
+        Memo::new(move |_| state.stream.with(|stream| stream.as_ref().is_some_and(|one| one.details.private)));
     let is_open = Memo::new(move |_| state.stream.with(|stream| stream.as_ref().map(|one| one.phase != Phase::Ended)));
     let chat_open = chat::opening();
     // A new key is shown at once, for it is shown once.
@@ -192,6 +208,7 @@ pub(super) fn Desk(id: StreamId, me: PublicKey, access: Option<StreamAccess>) ->
                 {move || (is_new && is_open.get() == Some(true)).then(keys)}
                 <Preview id/>
                 {move || (is_open.get() == Some(true)).then(|| view! {
+                    {move || is_private.get().then(|| view! { <Guests identity path=state.path("/guests")/> })}
                     <Health state/>
                     <Reports room/>
                     <Order room/>

@@ -16,6 +16,7 @@ pub(super) fn DetailsForm(
     let tags = RwSignal::new(details.tags.join(", "));
     let image = RwSignal::new(details.image.clone().unwrap_or_default());
     let starts = RwSignal::new(String::new());
+    let private = RwSignal::new(details.private);
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         let image = image.get_untracked().trim().to_owned();
@@ -24,6 +25,7 @@ pub(super) fn DetailsForm(
             description: description.get_untracked(),
             tags: words(&tags.get_untracked()),
             image: (!image.is_empty()).then_some(image),
+            private: private.get_untracked(),
             starts_at_s: if may_schedule { unix_s(&starts.get_untracked()) } else { details.starts_at_s },
             ..details.clone()
         });
@@ -76,6 +78,10 @@ pub(super) fn DetailsForm(
                     <span>"Starts"</span>
                     <input name="starts" type="datetime-local" on:input=move |event| starts.set(event_target_value(&event))/>
                     <small>"Leave it empty to start whenever you are ready."</small>
+                </label>
+                <label class="check">
+                    <input name="private" type="checkbox" on:change=move |event| private.set(event_target_checked(&event))/>
+                    <span>"Private: only people whom you let in can watch, chat, or find it. This cannot be changed later."</span>
                 </label>
             })}
             <button type="submit" class="pill primary">{action}</button>

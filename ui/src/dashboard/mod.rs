@@ -5,6 +5,7 @@
 //! | `details` | what a streamer says of a stream: the form |
 //! | `access` | where and how to publish |
 //! | `announcer` | the live event that tells the world, and its end |
+//! | `guests` | whom the host of a private stream lets in |
 //! | `desk` | one stream: picture, health, chat, going live and ending |
 //! | `order`, `reports` | order in its chat; what viewers object to |
 //! | `relays` | outside relays that carry it |
@@ -14,6 +15,7 @@ mod access;
 mod announcer;
 mod desk;
 mod details;
+mod guests;
 mod order;
 mod picture;
 mod relays;
@@ -96,10 +98,11 @@ fn Streams(me: PublicKey, identity: Identity, chosen: RwSignal<Option<Chosen>>) 
     let streams = RwSignal::new(None::<Vec<Stream>>);
     let trouble = RwSignal::new(None::<String>);
     leptos::task::spawn_local(async move {
-        match api::streams_of(&me).await {
+        match api::streams_of(identity, &me).await {
             Ok(found) => _ = streams.try_set(Some(found)),
-            Err(_) => {
-                _ = trouble.try_set(Some("Your streams could not be loaded. Reload the page to try again.".into()))
+            Err(error) => {
+                let sentence = format!("Your streams could not be loaded. Reload the page to try again. {error}");
+                _ = trouble.try_set(Some(sentence));
             }
         }
     });

@@ -227,7 +227,7 @@ impl Session {
             State::Loading | State::Reconnecting => 1_000,
             State::Offline if self.unknown_stream => 5_000,
             State::Offline => 1_500,
-            State::Paused | State::Failed => 5_000,
+            State::Paused | State::Failed | State::Private => 5_000,
             State::Ended | State::Intermission => 4_000,
         }
     }
@@ -241,6 +241,10 @@ impl Session {
     fn state(&self) -> (State, Option<Reason>) {
         if let Some(reason) = self.gave_up {
             return (State::Failed, Some(reason));
+        }
+        let is_closed = |status: &StreamStatus| status.is_private && status.playlist.is_none();
+        if self.stage == Stage::Empty && self.status.as_ref().is_some_and(is_closed) {
+            return (State::Private, None);
         }
         let stream = self.status.as_ref().map(|status| status.state);
         let over =

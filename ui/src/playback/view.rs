@@ -15,6 +15,8 @@ pub enum State {
     Reconnecting,
     /// Its host takes a break.
     Intermission,
+    /// Only for those whom the host has let in, which this viewer is not.
+    Private,
     /// Over.
     Ended,
     /// Cannot be played.
@@ -32,6 +34,7 @@ impl State {
             Self::Paused => "paused",
             Self::Reconnecting => "reconnecting",
             Self::Intermission => "intermission",
+            Self::Private => "private",
             Self::Ended => "ended",
             Self::Failed => "failed",
         }

@@ -7,9 +7,11 @@ use skylark_protocol::{StreamId, StreamStatus};
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlCanvasElement, HtmlVideoElement};
 
+use super::admission::Admission;
 use crate::{
     api::{self, ApiError},
     engine::{self, Engine},
+    identity::Identity,
     playback::{Command, Event, Media, Session, State, View, clock::OriginClock, recovery::Failure},
 };
 
@@ -47,6 +49,9 @@ pub(super) struct Player {
     pub(super) menu_open: RwSignal<bool>,
     /// Who watches.
     pub(super) viewers: RwSignal<Option<u64>>,
+    /// Where the viewer stands with a private stream.
+    pub(super) admission: RwSignal<Admission>,
+    pub(super) identity: Option<Identity>,
     inner: StoredValue<Rc<RefCell<Inner>>, LocalStorage>,
 }
 
@@ -114,6 +119,8 @@ impl Player {
             sound_blocked: RwSignal::new(false),
             menu_open: RwSignal::new(false),
             viewers: RwSignal::new(None),
+            admission: RwSignal::default(),
+            identity: use_context(),
             inner: StoredValue::new_local(Rc::new(RefCell::new(inner))),
         }
     }
@@ -140,6 +147,12 @@ impl Player {
         });
         self.ask_status();
         self.take_seat();
+        // A private stream may open for whoever signs in.
+        Effect::new(move |_| {
+            if self.identity.and_then(Identity::pubkey) != self.admission.with_untracked(Admission::viewer) {
+                self.ask_status();
+            }
+        });
         let ticking = set_interval_with_handle(move || self.tick(), TICK);
         on_cleanup(move || {
             if let Ok(handle) = ticking {
@@ -152,7 +165,7 @@ impl Player {
     fn take_seat(self) {
         let hear = Closure::new(move |text: String| {
             if let Ok(status) = serde_json::from_str::<StreamStatus>(&text) {
-                self.tell(Event::Status(Box::new(status)));
+                self.tell(Event::Status(Box::new(self.admitted(status))));
             }
         });
         self.with(|inner| {
@@ -161,6 +174,11 @@ impl Player {
                 inner.seat = Some(Seat { leave, _hear: hear });
             }
         });
+    }
+
+    /// Whose picture it shows.
+    pub(super) fn id(self) -> StreamId {
+        self.with(|inner| inner.id.clone())
     }
 
     /// The page lets go of the player.
@@ -362,10 +380,10 @@ impl Player {
                         inner.clock.note(timed.sent_ms, timed.received_ms, origin_ms);
                         timed.status.is_paused &= !inner.is_preview;
                     });
-                    Event::Status(Box::new(timed.status))
+                    Event::Status(Box::new(self.admitted(timed.status)))
                 }
                 Err(ApiError::Unknown) => Event::UnknownStream,
-                Err(ApiError::Unreachable) => Event::Unreachable,
+                Err(ApiError::Unreachable | ApiError::Private) => Event::Unreachable,
             };
             self.with(|inner| inner.asking = false);
             self.tell(event);
@@ -389,6 +407,9 @@ impl Player {
             }
             "error" if number > 0.0 => {
                 leptos::logging::warn!("playback failed: {text}");
+                if text.ends_with(" 403") {
+                    self.doubt_ticket();
+                }
                 self.tell(Event::Failed(failure(text)));
             }
             _ => {}

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use skylark_protocol::live_event::{LiveEvent, Status};
 
-use super::driver::Player;
+use super::{admission::Gate, driver::Player};
 use crate::{
     brand::Mark,
     chat::Room,
@@ -49,6 +49,7 @@ pub(super) fn Message(player: Player, room: RwSignal<Option<Room>>) -> impl Into
                         }
                     })
             }}
+            <Gate player/>
             {move || planned().map(|(id, at)| view! {
                 <p class="begins">{format!("It begins on {}.", clock::day_and_time(at))}</p>
                 <a id="calendar" class="pill" href=format!("/api/v1/streams/{id}/calendar") download="">"Add to calendar"</a>
@@ -80,6 +81,7 @@ fn leads_away(view: View) -> bool {
 fn words(view: View) -> Option<Words> {
     let (title, text) = match (view.state, view.reason) {
         (State::Playing | State::Paused | State::Loading, _) => return None,
+        (State::Private, _) => ("This stream is private", ""),
         (State::Offline, Some(Reason::UnknownStream)) => {
             ("No such stream", "The link may be incomplete, or the stream was removed.")
         }
@@ -107,7 +109,9 @@ mod tests {
 
     #[test]
     fn every_state_without_a_picture_is_explained() {
-        for state in [State::Offline, State::Reconnecting, State::Intermission, State::Ended, State::Failed] {
+        for state in
+            [State::Private, State::Offline, State::Reconnecting, State::Intermission, State::Ended, State::Failed]
+        {
             assert!(words(View { state, reason: None, at_live_edge: false, waits: 0 }).is_some(), "{state:?}");
         }
     }

@@ -1,5 +1,6 @@
 //! The page of a stream.
 
+mod admission;
 mod controls;
 mod driver;
 mod facts;
@@ -17,6 +18,7 @@ use crate::{
     identity::AccountMenu,
     playback::{Event, State},
 };
+use admission::Admission;
 use driver::Player;
 use facts::Facts;
 
@@ -31,6 +33,7 @@ pub(crate) fn Watch(id: StreamId) -> impl IntoView {
     keys::listen(player, stage, help);
     document().set_title("Live on Skylark");
     open_chat(id.clone(), room);
+    open_private_chat(player, room);
     view! {
         <div class="page">
             <Header><AccountMenu/></Header>
@@ -79,6 +82,23 @@ fn open_chat(id: StreamId, room: RwSignal<Option<Room>>) {
         let Some(owner) = owner else { return };
         let opened = owner.with(|| Room::open(Address::live_event(host, id.as_str())));
         room.set(Some(opened));
+    });
+}
+
+/// Joins the chat of a private stream once the viewer is let in, and leaves it when they are shown out.
+fn open_private_chat(player: Player, room: RwSignal<Option<Room>>) {
+    let owner = Owner::current();
+    let host = Memo::new(move |_| player.admission.with(Admission::host));
+    Effect::new(move |was_inside: Option<bool>| {
+        let (Some(owner), Some(host)) = (&owner, host.get()) else {
+            if was_inside == Some(true) {
+                room.set(None);
+            }
+            return false;
+        };
+        let opened = owner.with(|| Room::open(Address::live_event(host, player.id().as_str())));
+        room.set(Some(opened));
+        true
     });
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Frame {
     Ok(EventId, bool, String),
     /// A subscription is over, and why.
     Closed(String, String),
+    /// Whoever wants to show who they are signs this (NIP-42).
+    Challenge(String),
     /// A message for people.
     Notice(String),
     /// Anything that needs no answer of ours.
@@ -37,6 +39,7 @@ impl Frame {
                 .parse()
                 .map_or(Self::Other, |id| Self::Ok(id, second.as_bool().unwrap_or_default(), text(third))),
             Some("CLOSED") => Self::Closed(text(first), text(second)),
+            Some("AUTH") => Self::Challenge(text(first)),
             Some("NOTICE") => Self::Notice(text(first)),
             _ => Self::Other,
         }
@@ -84,6 +87,11 @@ pub(crate) fn close(subscription: &str) -> String {
 /// Publishes an event.
 pub(crate) fn publish(event: &Event) -> String {
     json!(["EVENT", event]).to_string()
+}
+
+/// Shows who the client is (NIP-42).
+pub(crate) fn authenticate(event: &Event) -> String {
+    json!(["AUTH", event]).to_string()
 }
 
 /// Why an event was refused, as a sentence: what stands before the colon is for programs.

@@ -11,12 +11,14 @@ use std::{
 
 use futures_channel::oneshot;
 use leptos::prelude::*;
-use skylark_protocol::event::{Event, EventId};
+use skylark_protocol::event::{Event, EventId, PublicKey, UnsignedEvent, kind};
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, WebSocket};
 
 pub(crate) use frame::Filter;
 use frame::Frame;
+
+use crate::{clock, identity::Identity};
 
 /// How long to wait after the first failure to connect; twice as long after each further one.
 const FIRST_DELAY_MS: u32 = 500;
@@ -42,6 +44,7 @@ pub(crate) enum News {
 #[derive(Clone, Copy)]
 pub(crate) struct Relay {
     connected: RwSignal<bool>,
+    identity: Option<Identity>,
     inner: StoredValue<Rc<RefCell<Inner>>, LocalStorage>,
 }
 
@@ -58,6 +61,10 @@ struct Inner {
     next: u32,
     subscriptions: BTreeMap<SubscriptionId, Subscription>,
     unanswered: HashMap<EventId, Unanswered>,
+    /// What the relay wants to see signed before it tells more than it tells everybody.
+    challenge: Option<String>,
+    /// Who has signed it, or was asked to.
+    authenticated: Option<PublicKey>,
 }
 
 struct Subscription {
@@ -97,9 +104,11 @@ impl Relay {
             next: 0,
             subscriptions: BTreeMap::new(),
             unanswered: HashMap::new(),
+            challenge: None,
+            authenticated: None,
         };
         let inner = StoredValue::new_local(Rc::new(RefCell::new(inner)));
-        provide_context(Self { connected: RwSignal::new(false), inner });
+        provide_context(Self { connected: RwSignal::new(false), identity: use_context(), inner });
     }
 
     /// The handle that the page provides.
@@ -167,6 +176,34 @@ impl Relay {
         act(&mut inner.borrow_mut())
     }
 
+    /// Shows the relay who has signed in, and asks again for all that was asked for; false where nothing is gained.
+    fn authenticate(self) -> bool {
+        let Some((identity, who)) = self.identity.and_then(|identity| Some((identity, identity.pubkey_now()?))) else {
+            return false;
+        };
+        let challenge = self.with(|inner| inner.challenge.clone().filter(|_| inner.authenticated != Some(who)));
+        let Some(challenge) = challenge else { return false };
+        self.with(|inner| inner.authenticated = Some(who));
+        let unsigned = UnsignedEvent {
+            pubkey: who,
+            created_at: clock::now_s(),
+            kind: kind::AUTHENTICATION,
+            tags: vec![vec!["relay".into(), self.url()], vec!["challenge".into(), challenge]],
+            content: String::new(),
+        };
+        leptos::task::spawn_local(async move {
+            let Ok(event) = identity.sign(&unsigned).await else { return };
+            self.with(|inner| {
+                inner.say(&frame::authenticate(&event));
+                // It answers in order: by then it knows who asks.
+                for (id, subscription) in &inner.subscriptions {
+                    inner.say(&frame::request(&id.name(), &subscription.filters));
+                }
+            });
+        });
+        true
+    }
+
     fn answer(self, id: &EventId, result: Result<(), String>) {
         if let Some(waiting) = self.with(|inner| inner.unanswered.remove(id)) {
             // Whoever waited may have left.
@@ -210,6 +247,7 @@ impl Relay {
     fn lost(self) {
         self.connected.set(false);
         let failures = self.with(|inner| {
+            (inner.challenge, inner.authenticated) = (None, None);
             inner.waits = true;
             inner.failures += 1;
             inner.failures
@@ -229,7 +267,14 @@ impl Relay {
         let update = match frame {
             Frame::Event(name, event) => (name, News::Event(event)),
             Frame::Stored(name) => (name, News::Stored),
+            Frame::Closed(name, message) if message.starts_with("auth-required:") => {
+                if self.authenticate() {
+                    return;
+                }
+                (name, News::Closed(message))
+            }
             Frame::Closed(name, message) => (name, News::Closed(message)),
+            Frame::Challenge(challenge) => return self.with(|inner| inner.challenge = Some(challenge)),
             Frame::Ok(id, accepted, message) => {
                 // The relay had it already: that is what was wanted.
                 let taken = accepted || message.starts_with("duplicate:");

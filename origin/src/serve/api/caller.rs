@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, OptionalFromRequest, OriginalUri, Request},
+    extract::{FromRequest, OriginalUri, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use nostr::JsonUtil as _;
@@ -26,6 +26,7 @@ use crate::{
     db::now_ms,
     pace::{Allowance, Paces},
     serve::peer::Peer,
+    streams::guests::Visitor,
 };
 
 /// Of what one key may send in a minute, so much at once: one in so many.
@@ -119,13 +120,15 @@ impl FromRequest<Shared> for Signed {
 }
 
 /// For what everybody may ask, and some are told more of.
-impl OptionalFromRequest<Shared> for Signed {
+impl FromRequest<Shared> for Visitor {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, shared: &Shared) -> Result<Option<Self>, Failure> {
-        match request.headers().get(header::AUTHORIZATION).is_some_and(|value| !value.is_empty()) {
-            true => <Self as FromRequest<Shared>>::from_request(request, shared).await.map(Some),
-            false => Ok(None),
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Failure> {
+        let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        match authorization.unwrap_or_default().split_once(' ') {
+            None => Ok(Self::Stranger),
+            Some((scheme, ticket)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(Self::Ticket(ticket.trim().into())),
+            Some(_) => Signed::from_request(request, shared).await.map(|signed| Self::Key(signed.who)),
         }
     }
 }

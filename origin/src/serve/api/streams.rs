@@ -23,7 +23,7 @@ use super::{Rooms, Shared, caller::Signed, failure::Failure, site_url};
 use crate::{
     db::{Listing, OwnedStream, now_ms},
     secret::StreamKey,
-    streams::{Refused, escrow, thumbnail},
+    streams::{Refused, escrow, guests::Visitor, thumbnail},
 };
 
 /// Streams in one answer, if nothing else is asked for.
@@ -76,15 +76,15 @@ async fn create(State(rooms): State<Rooms>, signed: Signed) -> Result<Response, 
     Ok((StatusCode::CREATED, Json(CreatedStream { stream, access })).into_response())
 }
 
-async fn describe(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Option<Signed>) -> Answer<Stream> {
-    let stream = find(&rooms, &id, signed.as_ref()).await?;
+async fn describe(State(rooms): State<Rooms>, Path(id): Path<String>, visitor: Visitor) -> Answer<Stream> {
+    let stream = find(&rooms, &id, &visitor).await?;
     Ok(Json(rooms.streams.describe(stream)))
 }
 
 /// The stream with this id, if whoever asks may be told of it.
-async fn find(rooms: &Rooms, id: &str, signed: Option<&Signed>) -> Result<OwnedStream, Failure> {
+async fn find(rooms: &Rooms, id: &str, visitor: &Visitor) -> Result<OwnedStream, Failure> {
     let stream = rooms.streams.get(&stream_id(id)?).await?;
-    rooms.streams.admit(signed.map(|signed| &signed.who), &stream)?;
+    rooms.streams.admit(visitor, &stream)?;
     Ok(stream)
 }
 
@@ -236,17 +236,13 @@ async fn playlist(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<
         .ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, "nothing-to-play", "there is nothing to play at the moment"))
 }
 
-async fn chat(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Option<Signed>) -> Answer<Vec<nostr::Event>> {
-    let stream = find(&rooms, &id, signed.as_ref()).await?;
+async fn chat(State(rooms): State<Rooms>, Path(id): Path<String>, visitor: Visitor) -> Answer<Vec<nostr::Event>> {
+    let stream = find(&rooms, &id, &visitor).await?;
     events(&rooms, &stream, &[kind::CHAT]).await
 }
 
-async fn reactions(
-    State(rooms): State<Rooms>,
-    Path(id): Path<String>,
-    signed: Option<Signed>,
-) -> Answer<Vec<nostr::Event>> {
-    let stream = find(&rooms, &id, signed.as_ref()).await?;
+async fn reactions(State(rooms): State<Rooms>, Path(id): Path<String>, visitor: Visitor) -> Answer<Vec<nostr::Event>> {
+    let stream = find(&rooms, &id, &visitor).await?;
     events(&rooms, &stream, &[kind::REACTION]).await
 }
 
@@ -255,8 +251,8 @@ async fn events(rooms: &Rooms, stream: &OwnedStream, kinds: &[u16]) -> Answer<Ve
     Ok(Json(rooms.streams.events(stream, kinds, MAX_EVENTS).await?))
 }
 
-async fn viewers(State(rooms): State<Rooms>, Path(id): Path<String>, signed: Option<Signed>) -> Answer<Viewers> {
-    let stream = find(&rooms, &id, signed.as_ref()).await?;
+async fn viewers(State(rooms): State<Rooms>, Path(id): Path<String>, visitor: Visitor) -> Answer<Viewers> {
+    let stream = find(&rooms, &id, &visitor).await?;
     Ok(Json(rooms.streams.viewers(&stream)))
 }
 
@@ -314,11 +310,11 @@ async fn list_of_user(
     State(rooms): State<Rooms>,
     Path(user): Path<String>,
     wanted: Result<Query<Wanted>, QueryRejection>,
-    signed: Option<Signed>,
+    visitor: Visitor,
 ) -> Answer<StreamPage> {
     let owner = person(&user)?;
     // Whoever signs is told of their own private streams, too.
-    page(&rooms, wanted, Some(owner), signed.is_some_and(|signed| signed.who == owner)).await
+    page(&rooms, wanted, Some(owner), visitor == Visitor::Key(owner)).await
 }
 
 fn person(text: &str) -> Result<PublicKey, Failure> {
