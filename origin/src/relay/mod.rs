@@ -10,6 +10,7 @@
 //! | `chats` | the hosts' rules for their chats |
 //! | `authentication` | who a client is (NIP-42) |
 //! | `reading` | what clients may read |
+//! | `private` | private streams: whose chat only guests read |
 //! | `outside` | what goes to outside relays, and comes from them |
 //! | `store` | events in SQL (NIP-09) |
 //! | `limits` | how much anybody may ask for |
@@ -22,6 +23,7 @@ mod information;
 mod limits;
 mod message;
 mod outside;
+mod private;
 mod reading;
 mod scope;
 mod session;
@@ -53,11 +55,13 @@ use self::{
     limits::{
         ADDRESS_BURST, ADDRESS_EVENTS_PER_S, BROADCAST_QUEUE, CLEANUP_INTERVAL, KEY_BURST, MAX_CLIENTS, MAX_PACES,
     },
+    private::Private,
     scope::References,
-    store::{Outcome, Store},
+    store::{Outcome, Readable, Store},
 };
 use crate::{
     db::{Db, DbError},
+    live::gate::Gate,
     metrics::{Counter, Gauge, Page},
     mirror::{MirrorConfig, routes::Routes},
     pace::{Allowance, Paces},
@@ -153,6 +157,8 @@ enum Source<'a> {
 struct Announced {
     event: Event,
     json: String,
+    /// The private live event that it belongs to: only its guests get it.
+    private_to: Option<Address>,
 }
 
 /// What the relay counts.
@@ -174,6 +180,7 @@ pub struct Relay {
     config: RelayConfig,
     store: Store,
     chats: Chats,
+    private: Private,
     announcements: broadcast::Sender<Arc<Announced>>,
     key_paces: Mutex<Paces<PublicKey>>,
     address_paces: Mutex<Paces<Address>>,
@@ -196,6 +203,7 @@ impl Relay {
             config,
             store: Store::new(db),
             chats: Chats::default(),
+            private: Private::default(),
             announcements: broadcast::Sender::new(BROADCAST_QUEUE),
             key_paces: Mutex::new(Paces::new(MAX_PACES)),
             address_paces: Mutex::new(Paces::new(MAX_PACES)),
@@ -235,12 +243,24 @@ impl Relay {
         self.take(event, Source::Origin).await
     }
 
-    /// Events that match any of the filters, newest first.
+    /// Events that match any of the filters and that everybody may read, newest first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn query(&self, filters: &[Filter]) -> Result<Vec<Event>, DbError> {
-        let found = self.store.find(filters).await?;
+        self.find(filters, &Readable::PUBLIC).await
+    }
+
+    /// The same with what belongs to private streams.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn query_everything(&self, filters: &[Filter]) -> Result<Vec<Event>, DbError> {
+        self.find(filters, &Readable::Everything).await
+    }
+
+    async fn find(&self, filters: &[Filter], readable: &Readable) -> Result<Vec<Event>, DbError> {
+        let found = self.store.find(filters, readable).await?;
         Ok(found.iter().filter_map(|found| Event::from_json(&found.json).ok()).collect())
     }
 
@@ -281,6 +301,7 @@ impl Relay {
         let mut references = References::of(&plain);
         references.follow(&self.store, plain.kind).await?;
         scope::check((&self.chats, &self.store), self.config.scope, &plain, &references, is_host, is_known).await?;
+        let private_to = self.private.of(&plain, &references)?;
         if !matches!(source, Source::Origin) {
             self.pace(&plain, &references, is_host)?;
         }
@@ -288,10 +309,29 @@ impl Relay {
         let came_at = if matches!(source, Source::Outside) { plain.created_at.min(now) } else { now };
         self.moderate(&plain, &references, came_at).await?;
         let relays = match source {
+            Source::Outside if private_to.is_some() => {
+                return Err(Rejected::blocked("what belongs to a private stream does not come from elsewhere"));
+            }
             Source::Outside => Arc::default(),
+            _ if private_to.is_some() => Arc::default(),
             _ => self.destinations(&plain, &references).await?,
         };
-        self.keep(event, &plain, relays).await
+        self.keep(event, &plain, private_to, relays).await
+    }
+
+    /// From now on only these may read what belongs to a live event.
+    pub fn guard(&self, stream: Address, gate: Gate) {
+        self.private.guard(stream, gate);
+    }
+
+    /// Forgets what belongs to a private live event: with its stream goes the list of those who may read it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_private(&self, stream: &Address) -> Result<(), DbError> {
+        self.store.remove_private(stream).await?;
+        self.private.forget(stream);
+        Ok(())
     }
 
     /// Somebody has a stream here from now on.
@@ -352,8 +392,14 @@ impl Relay {
         }
     }
 
-    async fn keep(&self, event: Event, plain: &event::Event, relays: Arc<[String]>) -> Result<Accepted, Rejected> {
-        let announced = Arc::new(Announced { json: event.as_json(), event });
+    async fn keep(
+        &self,
+        event: Event,
+        plain: &event::Event,
+        private_to: Option<Address>,
+        relays: Arc<[String]>,
+    ) -> Result<Accepted, Rejected> {
+        let announced = Arc::new(Announced { json: event.as_json(), event, private_to });
         match self.store.keep(Arc::clone(&announced), Arc::clone(&relays)).await? {
             Outcome::Stored => {}
             Outcome::Duplicate => return Ok(Accepted::Duplicate),

@@ -10,7 +10,7 @@ use skylark_protocol::{
 };
 use tokio::sync::watch;
 
-use super::{Accepted, Rejected, Relay, Source, limits::MAX_FILTER_LIMIT, scope::References};
+use super::{Accepted, Rejected, Relay, Source, limits::MAX_FILTER_LIMIT, scope::References, store::Readable};
 use crate::db::DbError;
 
 impl Relay {
@@ -29,7 +29,7 @@ impl Relay {
     pub(crate) async fn mirrored(&self) -> Result<Vec<(Address, Vec<String>)>, DbError> {
         let filter = Filter::new().kind(Kind::from(kind::LIVE_EVENT)).limit(MAX_FILTER_LIMIT);
         let now = Timestamp::now().as_secs();
-        let found = self.store.find(&[filter]).await?;
+        let found = self.store.find(&[filter], &Readable::PUBLIC).await?;
         let live_events = found.iter().filter_map(|found| LiveEvent::read(&found.read()?).ok());
         let on = live_events.filter(|live| self.is_host(&live.address.pubkey) && live.state(now) != Status::Ended);
         let named = on.map(|live| (live.address.clone(), self.config.mirror.relays(&live)));
@@ -60,17 +60,7 @@ impl Relay {
             let live = LiveEvent::read(event).ok().filter(|_| self.is_host(&event.pubkey));
             return Ok(live.map(|live| self.config.mirror.relays(&live)).unwrap_or_default().into());
         }
-        let mut streams = references.streams.clone();
-        if event.kind == kind::DELETION {
-            let ids = event.tags.iter().filter(|tag| tag.first().is_some_and(|name| name == "e"));
-            let ids = ids.filter_map(|tag| nostr::EventId::from_hex(tag.get(1)?).ok());
-            for found in self.store.find(&[Filter::new().ids(ids.take(MAX_FILTER_LIMIT))]).await? {
-                streams.extend(found.read().into_iter().flat_map(|event| References::of(&event).streams));
-            }
-        }
-        streams.sort_unstable();
-        streams.dedup();
-        match streams.as_slice() {
+        match references.streams.as_slice() {
             [] => Ok(Arc::default()),
             [stream] => self.relays_of(stream).await,
             several => {

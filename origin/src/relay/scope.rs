@@ -7,7 +7,12 @@ use skylark_protocol::{
     event::{self, EventId, PublicKey, kind},
 };
 
-use super::{Rejected, chats::Chats, limits::MAX_TAGS, store::Store};
+use super::{
+    Rejected,
+    chats::Chats,
+    limits::MAX_TAGS,
+    store::{Readable, Store},
+};
 use crate::db::DbError;
 
 /// References that are followed to see whether an event belongs here.
@@ -38,7 +43,7 @@ pub(crate) fn plain(event: &Event) -> event::Event {
 
 /// Whether events of this kind are about others, which they may name without saying to which live event those belong.
 fn is_about_events(kind: u16) -> bool {
-    matches!(kind, kind::REACTION | kind::ZAP_RECEIPT)
+    matches!(kind, kind::REACTION | kind::ZAP_RECEIPT | kind::REPORT | kind::DELETION)
 }
 
 /// What an event refers to.
@@ -68,7 +73,7 @@ impl References {
             }
         }
         references.names_more = references.streams.len() > MAX_REFERENCES
-            || (is_about_events(event.kind) && references.events.len() > MAX_REFERENCES);
+            || (matches!(event.kind, kind::REACTION | kind::ZAP_RECEIPT) && references.events.len() > MAX_REFERENCES);
         references.streams.truncate(MAX_REFERENCES);
         references.events.truncate(MAX_REFERENCES);
         references.people.truncate(MAX_REFERENCES);
@@ -81,7 +86,7 @@ impl References {
             return Ok(());
         }
         let ids = self.events.iter().map(|id| nostr::EventId::from_byte_array(*id.as_bytes()));
-        for found in store.find(&[Filter::new().ids(ids)]).await? {
+        for found in store.find(&[Filter::new().ids(ids)], &Readable::Everything).await? {
             self.has_event = true;
             let Some(event) = found.read() else { continue };
             if event.kind == kind::LIVE_EVENT {

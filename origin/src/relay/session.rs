@@ -234,7 +234,7 @@ impl<'a> Session<'a> {
             Err(RecvError::Closed) => return Err(Over),
         };
         let id = announced.event.id.to_bytes();
-        if !self.relay.may_read(&announced.event, self.authentication.keys()) {
+        if !self.relay.may_read(&announced, self.authentication.keys()) {
             return Ok(());
         }
         let is_wanted = |filters: &[Filter]| {

@@ -24,7 +24,7 @@ use skylark_protocol::{
 use sqlx::{Sqlite, query::Query, sqlite::SqliteArguments};
 use tokio::sync::Semaphore;
 
-pub(super) use query::Found;
+pub(super) use query::{Found, Readable};
 pub(super) use write::Outcome;
 
 use self::{
@@ -81,15 +81,15 @@ impl Store {
     }
 
     /// Events that match any of the filters, newest first, each once.
-    pub(super) async fn find(&self, filters: &[Filter]) -> Result<Vec<Found>, DbError> {
+    pub(super) async fn find(&self, filters: &[Filter], readable: &Readable) -> Result<Vec<Found>, DbError> {
         let _turn = self.queries.acquire().await;
-        query::find(self.db.pool(), filters, Timestamp::now().as_secs()).await
+        query::find(self.db.pool(), filters, readable, Timestamp::now().as_secs()).await
     }
 
     /// How many events match any of the filters; counting ends at a limit.
-    pub(super) async fn count(&self, filters: &[Filter]) -> Result<u64, DbError> {
+    pub(super) async fn count(&self, filters: &[Filter], readable: &Readable) -> Result<u64, DbError> {
         let _turn = self.queries.acquire().await;
-        query::count(self.db.pool(), filters, Timestamp::now().as_secs()).await
+        query::count(self.db.pool(), filters, readable, Timestamp::now().as_secs()).await
     }
 
     /// The newest event of an address, as it was sent.
@@ -140,6 +140,13 @@ impl Store {
             .bind(serde_json::Value::from(ids).to_string())
             .bind(stream.to_string());
         Ok(delete.execute(self.db.pool()).await?.rows_affected())
+    }
+
+    /// Takes away all that belongs to a private live event.
+    pub(super) async fn remove_private(&self, stream: &Address) -> Result<(), DbError> {
+        let delete = sqlx::query("DELETE FROM events WHERE private_to = ?").bind(stream.to_string());
+        delete.execute(self.db.pool()).await?;
+        Ok(())
     }
 
     /// Takes away what has expired and what there is no room for; see [`Room`]. Answers how many.

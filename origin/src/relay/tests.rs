@@ -7,6 +7,7 @@ const D: &str = "demo";
 /// A relay with one live event, announced by its host.
 struct Stage {
     relay: Arc<Relay>,
+    db: Db,
     host: Keys,
     _stop: watch::Sender<bool>,
 }
@@ -33,8 +34,9 @@ impl Stage {
         let config = crate::config::Config::default().relay_config();
         let config = RelayConfig { scope, hosts: [plain_key(&host)].into(), ..config };
         let (stop, stopping) = watch::channel(false);
-        let relay = Relay::new(config, Db::memory().await.unwrap(), stopping);
-        let stage = Self { relay, host, _stop: stop };
+        let db = Db::memory().await.unwrap();
+        let relay = Relay::new(config, db.clone(), stopping);
+        let stage = Self { relay, db, host, _stop: stop };
         stage.stored(&stage.live_event(100, "live")).await;
         stage
     }
@@ -358,8 +360,8 @@ async fn filters_find_what_they_say() {
     assert_eq!(stage.ids(Filter::new().hashtag("'; DROP TABLE events; --")).await, []);
     let both = [chat(), Filter::new().ids([a])];
     assert_eq!(stage.relay.query(&both).await.unwrap().len(), 3, "each once");
-    assert_eq!(stage.relay.store.count(&both).await.unwrap(), 3);
-    assert_eq!(stage.relay.store.count(&[chat().limit(1)]).await.unwrap(), 3);
+    assert_eq!(stage.relay.store.count(&both, &Readable::PUBLIC).await.unwrap(), 3);
+    assert_eq!(stage.relay.store.count(&[chat().limit(1)], &Readable::PUBLIC).await.unwrap(), 3);
 }
 
 #[tokio::test]
@@ -375,4 +377,27 @@ async fn the_oldest_go_first_and_what_can_be_replaced_stays() {
     );
     let left = stage.relay.query(&[Filter::new()]).await.unwrap();
     assert_eq!(left.iter().map(|event| event.kind.as_u16()).collect::<Vec<_>>(), [7, 30_311]);
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_private_stream_goes_nowhere_and_comes_from_nowhere() {
+    let stage = Stage::new().await;
+    let guest = keys(2);
+    let gate = Gate {
+        ticket_key: crate::live::gate::TicketKey::generate().unwrap(),
+        epoch: crate::live::gate::Epoch::generate().unwrap(),
+        host: plain_key(&stage.host),
+        guests: [plain_key(&guest)].into(),
+    };
+    stage.relay.guard(stage.address().parse().unwrap(), gate);
+    let outside = "wss://relay.example";
+    let tags: [&[&str]; 3] = [&["d", D], &["status", "live"], &["relays", outside]];
+    stage.stored(&event(&stage.host, 30_311, &tags, "", 10)).await;
+    stage.stored(&stage.message(&guest, "psst")).await;
+    assert!(stage.relay.mirrored().await.unwrap().is_empty());
+    let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(stage.db.pool()).await.unwrap();
+    assert_eq!(waiting, 0);
+    let from_elsewhere = stage.relay.take_mirrored(stage.message(&stage.host, "I am elsewhere")).await;
+    assert_eq!(from_elsewhere.unwrap_err().prefix, "blocked");
+    assert!(stage.relay.query(&[Filter::new().kind(Kind::from(1311))]).await.unwrap().is_empty());
 }

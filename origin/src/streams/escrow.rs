@@ -72,7 +72,7 @@ impl Streams {
     async fn is_said_to_have_ended(&self, ending: &nostr::Event) -> Result<bool, DbError> {
         let Some(identifier) = ending.tags.identifier() else { return Ok(false) };
         let filter = Filter::new().kind(Kind::LiveEvent).author(ending.pubkey).identifier(identifier).limit(1);
-        let newest = self.relay.query(&[filter]).await?;
+        let newest = self.relay.query_everything(&[filter]).await?;
         let read = |event: &nostr::Event| serde_json::from_str::<Event>(&event.as_json()).ok();
         let newest = newest.first().and_then(read).and_then(|event| LiveEvent::read(&event).ok());
         Ok(newest.is_some_and(|newest| newest.status == Status::Ended))

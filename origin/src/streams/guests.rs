@@ -1,6 +1,6 @@
 //! Private streams: whom their hosts let in.
 
-use skylark_protocol::{StreamId, event::PublicKey};
+use skylark_protocol::{StreamId, address::Address, event::PublicKey};
 
 use super::{Refused, Streams};
 use crate::{
@@ -87,7 +87,7 @@ impl Streams {
         }
         self.db.add_guest(id, &guest).await?;
         gate.guests.insert(guest);
-        self.live.set_gate(id, gate);
+        self.close(id, gate);
         Ok(())
     }
 
@@ -103,10 +103,16 @@ impl Streams {
         if gate.guests.remove(guest) {
             gate.epoch = Epoch::generate().map_err(DbError::from)?;
             self.db.remove_guest(id, guest, &gate.epoch).await?;
-            self.live.set_gate(id, gate);
+            self.close(id, gate);
             tracing::info!(stream = %id, "a guest was shown out");
         }
         Ok(())
+    }
+
+    /// Only these may watch and read from now on.
+    pub(super) fn close(&self, id: &StreamId, gate: Gate) {
+        self.relay.guard(Address::live_event(gate.host, id.as_str()), gate.clone());
+        self.live.set_gate(id, gate);
     }
 
     fn gate(&self, id: &StreamId) -> Result<Gate, Refused> {

@@ -145,6 +145,9 @@ impl Streams {
         for host in db.hosts().await? {
             relay.add_host(host);
         }
+        for (id, gate) in db.gates().await? {
+            relay.guard(Address::live_event(gate.host, id.as_str()), gate);
+        }
         let paused = Paused::new(db.paused().await?);
         Ok(Arc::new(Self {
             config,
@@ -178,7 +181,7 @@ impl Streams {
         let created = self.db.create_owned(who, &details, max, gate.as_ref()).await?;
         let (id, key) = created.ok_or(Refused::TooMany(max))?;
         if let Some(gate) = gate {
-            self.live.set_gate(&id, gate);
+            self.close(&id, gate);
         }
         if self.live.introduce(&id).is_none() {
             self.db.delete_owned(&id).await?;
@@ -269,6 +272,9 @@ impl Streams {
     }
 
     async fn forget(&self, id: &StreamId) -> Result<(), DbError> {
+        if let Some(stream) = self.db.owned(id).await?.filter(|stream| stream.details.private) {
+            self.relay.forget_private(&Address::live_event(stream.owner, id.as_str())).await?;
+        }
         self.db.delete_owned(id).await?;
         self.live.forget(id).await;
         self.audience.forget(id);
@@ -333,7 +339,7 @@ impl Streams {
         let address = Address::live_event(stream.owner, stream.id.as_str()).to_string();
         let kinds = kinds.iter().copied().map(nostr::Kind::from);
         let filter = nostr::Filter::new().kinds(kinds).custom_tag(LIVE_EVENT_TAG, address).limit(limit);
-        Ok(self.relay.query(&[filter]).await?)
+        Ok(self.relay.query_everything(&[filter]).await?)
     }
 
     /// What was measured of a stream, the newest `limit`, oldest first.

@@ -1,11 +1,13 @@
 //! Private streams: only those watch whom the host has let in.
 
+use nostr::JsonUtil as _;
 use serde_json::{Value, json};
 use skylark_media::package::validate::MediaPlaylist;
 
 use crate::{
     owned::{get, open_stage},
     owner::Owner,
+    relay_client::{RelayClient, event},
     stage::{Encoder, Stage},
 };
 
@@ -240,4 +242,69 @@ async fn only_the_host_lets_in_and_only_to_private_streams() {
         let (status, refused) = party.host.ask(method, &format!("/api/v1/streams/{public}{rest}"), Value::Null).await;
         assert_eq!((status, &refused["error"]["code"]), (409, &json!("not-private")));
     }
+}
+
+/// A client of the relay that says who it is.
+async fn authenticated(stage: &Stage, keys: &nostr::Keys) -> RelayClient {
+    let mut client = RelayClient::connect(stage.addr).await;
+    let url = format!("ws://{}/", stage.addr);
+    let event = event(keys, 22_242, &[&["relay", &url], &["challenge", &client.challenge]], "");
+    client.say(json!(["AUTH", serde_json::from_str::<Value>(&event.as_json()).unwrap()])).await;
+    assert_eq!(client.hear().await[2], true);
+    client
+}
+
+#[tokio::test]
+async fn only_guests_read_and_write_the_chat() {
+    let stage = open_stage().await;
+    let party = Private::start(&stage).await;
+    let (ben, dan) = (Owner::new(&stage, 2), Owner::new(&stage, 4));
+    party.let_in(&ben).await;
+    let address = format!("30311:{}:{}", party.host.pubkey(), party.id);
+    let a: &[&str] = &["a", &address, "", "root"];
+    let mut host = authenticated(&stage, &party.host.keys).await;
+    let live = event(&party.host.keys, 30_311, &[&["d", &party.id], &["status", "live"], &["title", "Just us"]], "");
+    host.publish_well(&live).await;
+    host.publish_well(&event(&party.host.keys, 1311, &[a], "welcome")).await;
+    let filter = json!({"kinds": [1311, 7], "#a": [address]});
+
+    // Who does not say who they are, or is no guest, neither reads nor writes, however they ask.
+    let mut nobody = RelayClient::connect(stage.addr).await;
+    nobody.say(json!(["REQ", "chat", filter])).await;
+    assert!(nobody.hear().await[2].as_str().unwrap().starts_with("auth-required: "));
+    let mut stranger = authenticated(&stage, &dan.keys).await;
+    stranger.say(json!(["REQ", "chat", filter])).await;
+    assert!(stranger.hear().await[2].as_str().unwrap().starts_with("restricted: "));
+    for client in [&mut nobody, &mut stranger] {
+        assert!(client.subscribe("all", json!({})).await.is_empty());
+        client.say(json!(["COUNT", "all", {}])).await;
+        assert_eq!(client.hear().await[2]["count"], 0);
+        let (taken, why) = client.publish(&event(&dan.keys, 1311, &[a], "let me in")).await;
+        assert!(!taken && why.starts_with("restricted: "), "{why}");
+    }
+
+    let mut guest = authenticated(&stage, &ben.keys).await;
+    assert_eq!(guest.subscribe("chat", filter).await.len(), 1);
+    let hello = event(&ben.keys, 1311, &[a], "hello");
+    guest.publish_well(&hello).await;
+    assert_eq!(guest.hear().await[2]["content"], "hello");
+    // A reaction that names nothing but the message belongs to it, too.
+    let reaction = event(&party.host.keys, 7, &[&["e", &hello.id.to_hex()]], "+");
+    host.publish_well(&reaction).await;
+    assert_eq!(host.subscribe("mine", json!({"kinds": [7]})).await, [reaction.id.to_hex()]);
+    assert!(stranger.subscribe("reactions", json!({"kinds": [7]})).await.is_empty(), "nothing came meanwhile, either");
+
+    let path = party.api("/chat");
+    let (_, chat) = ben.ask("GET", &path, Value::Null).await;
+    assert_eq!(chat.as_array().unwrap().len(), 2, "{chat}");
+
+    party.show_out(&ben).await;
+    host.publish_well(&event(&party.host.keys, 1311, &[a], "he is gone")).await;
+    assert!(guest.subscribe("again", json!({"kinds": [1311]})).await.is_empty(), "and was not told of it");
+    assert!(!guest.publish(&event(&ben.keys, 1311, &[a], "why")).await.0);
+
+    // With the stream goes what was said.
+    assert_eq!(party.host.ask("POST", &party.api("/stop"), Value::Null).await.0, 200);
+    assert_eq!(party.host.ask("DELETE", &party.api(""), Value::Null).await.0, 204);
+    assert!(host.subscribe("after", json!({})).await.is_empty());
 }

@@ -26,8 +26,27 @@ impl Found {
     }
 }
 
+/// What is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::relay) enum Readable {
+    /// All that is kept.
+    Everything,
+    /// What everybody may read, and what belongs to these private live events.
+    PublicAnd(Vec<String>),
+}
+
+impl Readable {
+    /// What everybody may read.
+    pub(in crate::relay) const PUBLIC: Self = Self::PublicAnd(Vec::new());
+}
+
 /// Events that match any of the filters, newest first, each once.
-pub(super) async fn find(pool: &SqlitePool, filters: &[Filter], now: u64) -> Result<Vec<Found>, DbError> {
+pub(super) async fn find(
+    pool: &SqlitePool,
+    filters: &[Filter],
+    readable: &Readable,
+    now: u64,
+) -> Result<Vec<Found>, DbError> {
     let mut found: Vec<Found> = Vec::new();
     let mut known = HashSet::new();
     for filter in filters {
@@ -35,7 +54,7 @@ pub(super) async fn find(pool: &SqlitePool, filters: &[Filter], now: u64) -> Res
         if limit == 0 {
             continue;
         }
-        for row in statement(filter, limit, now).build().fetch_all(pool).await? {
+        for row in statement(filter, limit, readable, now).build().fetch_all(pool).await? {
             let id: Vec<u8> = row.try_get("id")?;
             let id = id.try_into().map_err(|_| sqlx::Error::Decode("an id is not of 32 bytes".into()))?;
             if known.insert(id) {
@@ -48,30 +67,35 @@ pub(super) async fn find(pool: &SqlitePool, filters: &[Filter], now: u64) -> Res
 }
 
 /// How many events match any of the filters, counted up to [`MAX_COUNT`] a filter.
-pub(super) async fn count(pool: &SqlitePool, filters: &[Filter], now: u64) -> Result<u64, DbError> {
+pub(super) async fn count(
+    pool: &SqlitePool,
+    filters: &[Filter],
+    readable: &Readable,
+    now: u64,
+) -> Result<u64, DbError> {
     if let [filter] = filters {
         let mut counting = QueryBuilder::new("SELECT count(*) FROM (");
-        append(&mut counting, filter, MAX_COUNT, now);
+        append(&mut counting, filter, MAX_COUNT, readable, now);
         counting.push(")");
         let count: i64 = counting.build_query_scalar().fetch_one(pool).await?;
         return Ok(u64::try_from(count).unwrap_or_default());
     }
     let mut ids = BTreeSet::new();
     for filter in filters {
-        for row in statement(filter, MAX_COUNT, now).build().fetch_all(pool).await? {
+        for row in statement(filter, MAX_COUNT, readable, now).build().fetch_all(pool).await? {
             ids.insert(row.try_get::<Vec<u8>, _>("id")?);
         }
     }
     Ok(ids.len() as u64)
 }
 
-fn statement(filter: &Filter, limit: usize, now: u64) -> QueryBuilder<Sqlite> {
+fn statement(filter: &Filter, limit: usize, readable: &Readable, now: u64) -> QueryBuilder<Sqlite> {
     let mut sql = QueryBuilder::new("");
-    append(&mut sql, filter, limit, now);
+    append(&mut sql, filter, limit, readable, now);
     sql
 }
 
-fn append(sql: &mut QueryBuilder<Sqlite>, filter: &Filter, limit: usize, now: u64) {
+fn append(sql: &mut QueryBuilder<Sqlite>, filter: &Filter, limit: usize, readable: &Readable, now: u64) {
     sql.push("SELECT event.id, event.created_at, event.json FROM ");
     let mut tags: Vec<_> = filter.generic_tags.iter().collect();
     // Of one tag with one value the index has the events by date: the search ends when there are enough.
@@ -108,6 +132,14 @@ fn append(sql: &mut QueryBuilder<Sqlite>, filter: &Filter, limit: usize, now: u6
     }
     if let Some(until) = filter.until {
         sql.push(format_args!(" AND {date} <= ")).push_bind(seconds(until));
+    }
+    if let Readable::PublicAnd(private) = readable {
+        sql.push(" AND (event.private_to IS NULL");
+        if !private.is_empty() {
+            sql.push(" OR event.private_to IN ");
+            list(sql, private.iter().cloned());
+        }
+        sql.push(")");
     }
     sql.push(" AND (event.expires_at IS NULL OR event.expires_at > ");
     sql.push_bind(i64::try_from(now).unwrap_or(i64::MAX));

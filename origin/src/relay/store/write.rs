@@ -101,7 +101,7 @@ async fn insert(connection: &mut SqliteConnection, events: &[&Incoming]) -> Resu
     let mut rows = HashMap::with_capacity(events.len());
     for some in statements(events) {
         let mut sql = QueryBuilder::<Sqlite>::new(
-            "INSERT OR IGNORE INTO events (id, pubkey, kind, created_at, identifier, expires_at, json) ",
+            "INSERT OR IGNORE INTO events (id, pubkey, kind, created_at, identifier, expires_at, json, private_to) ",
         );
         sql.push_values(some, |mut row, incoming| {
             let event = &incoming.announced.event;
@@ -111,7 +111,8 @@ async fn insert(connection: &mut SqliteConnection, events: &[&Incoming]) -> Resu
                 .push_bind(seconds(event.created_at))
                 .push_bind(identifier(event))
                 .push_bind(event.tags.expiration().copied().map(seconds))
-                .push_bind(incoming.announced.json.as_str());
+                .push_bind(incoming.announced.json.as_str())
+                .push_bind(incoming.announced.private_to.as_ref().map(ToString::to_string));
         });
         sql.push(" RETURNING id, row");
         for row in sql.build().fetch_all(&mut *connection).await? {
