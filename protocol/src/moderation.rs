@@ -13,6 +13,8 @@ mod mute_list;
 mod rules;
 mod settings;
 
+use std::collections::BTreeSet;
+
 use crate::{
     address::Address,
     event::{Event, EventId, PublicKey, ReadError, UnsignedEvent, kind, tag},
@@ -27,6 +29,13 @@ pub use settings::ChatSettings;
 const MAX_REASON_CHARS: usize = 500;
 /// Events and addresses that one deletion may name.
 const MAX_DELETED: usize = 500;
+
+/// A set, filled one by one: collecting would bring a way to sort for each type into the viewers' page, which is small.
+fn set<T: Ord>(items: impl Iterator<Item = T>) -> BTreeSet<T> {
+    let mut set = BTreeSet::new();
+    set.extend(items);
+    set
+}
 
 /// Somebody takes back what they published (NIP-09). It holds for their own events only.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::set;
 use crate::event::{Event, PublicKey, ReadError, UnsignedEvent, kind, tag};
 
 /// Keys and words that are kept of a list.
@@ -26,8 +27,8 @@ impl MuteList {
         event.expect_kind(kind::MUTE_LIST)?;
         let tags = event.tags();
         Ok(Self {
-            pubkeys: tags.values("p").filter_map(|key| key.parse().ok()).take(MAX_ENTRIES).collect(),
-            words: tags.values("word").map(str::to_lowercase).take(MAX_ENTRIES).collect(),
+            pubkeys: set(tags.values("p").filter_map(|key| key.parse().ok()).take(MAX_ENTRIES)),
+            words: set(tags.values("word").map(str::to_lowercase).take(MAX_ENTRIES)),
         })
     }
 

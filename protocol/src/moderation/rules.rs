@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{ChatSettings, MuteList};
+use super::{ChatSettings, MuteList, set};
 use crate::{
     chat::MAX_MESSAGE_CHARS,
     event::{EventId, PublicKey},
@@ -84,7 +84,7 @@ impl ChatRules {
         moderators: impl IntoIterator<Item = (PublicKey, ChatSettings)>,
     ) -> Self {
         let mute_list = mute_list.unwrap_or_default();
-        let trusted: BTreeSet<_> = settings.moderators.iter().copied().chain(announced).collect();
+        let trusted = set(settings.moderators.iter().copied().chain(announced));
         let (mut banned, mut removed) = (&settings.banned | &mute_list.pubkeys, settings.removed.clone());
         for (_, theirs) in moderators.into_iter().filter(|(author, _)| trusted.contains(author)) {
             banned.extend(theirs.banned);
@@ -93,7 +93,7 @@ impl ChatRules {
         // Nobody can be locked out of keeping order by one of their own.
         banned.retain(|key| *key != host && !settings.moderators.contains(key));
         let words = &settings.words | &mute_list.words;
-        Self { host, moderators: trusted, banned, removed: removed.into_iter().collect(), words, settings }
+        Self { host, moderators: trusted, banned, removed: set(removed.into_iter()), words, settings }
     }
 
     /// The host's settings.

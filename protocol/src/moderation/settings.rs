@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::set;
 use crate::{
     address::Address,
     event::{Event, EventId, PublicKey, ReadError, UnsignedEvent, kind, tag},
@@ -93,7 +94,7 @@ impl ChatSettings {
         let with_role = |wanted: &'static str, max| {
             let matching =
                 tags.all("p").filter(move |rest| rest.get(2).is_some_and(|role| role.eq_ignore_ascii_case(wanted)));
-            matching.filter_map(|rest| rest.first()?.parse().ok()).take(max).collect()
+            set(matching.filter_map(|rest| rest.first()?.parse().ok()).take(max))
         };
         let word = |word: &str| text::line(&word.to_lowercase(), Self::MAX_WORD_CHARS);
         let mut removed: Vec<EventId> = tags.values("e").filter_map(|id| id.parse().ok()).collect();
@@ -106,7 +107,7 @@ impl ChatSettings {
             is_followers_only: has_mode("followers"),
             is_emotes_only: has_mode("emotes"),
             slow_s: tags.parsed::<u32>("slow").unwrap_or(0).min(Self::MAX_SLOW_S),
-            words: tags.values("word").map(word).filter(|word| !word.is_empty()).take(Self::MAX_WORDS).collect(),
+            words: set(tags.values("word").map(word).filter(|word| !word.is_empty()).take(Self::MAX_WORDS)),
             moderators: with_role(MODERATOR, Self::MAX_MODERATORS),
             banned: with_role(BANNED, Self::MAX_BANNED),
             removed,

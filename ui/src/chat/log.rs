@@ -144,7 +144,7 @@ impl Log {
     pub(crate) fn tally(&self, line: &EventId) -> Tally {
         let moods = self.reactions.get(line).into_iter().flatten();
         let mut tally: Tally = moods.map(|(mood, people)| (mood.clone(), people.len())).collect();
-        tally.sort_by(|(a, most), (b, least)| least.cmp(most).then_with(|| a.cmp(b)));
+        tally.sort_unstable_by(|(a, most), (b, least)| least.cmp(most).then_with(|| a.cmp(b)));
         tally
     }
 

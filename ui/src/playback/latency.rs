@@ -101,7 +101,7 @@ impl Follower {
         if troughs.len() < JITTER_ARRIVALS {
             return JITTER_GUESS_S;
         }
-        troughs.sort_by(f64::total_cmp);
+        troughs.sort_unstable_by(f64::total_cmp);
         let (lowest, usual) = (troughs[0], troughs[troughs.len() / 2]);
         (usual - lowest).min(JITTER_MAX_S)
     }

@@ -13,7 +13,7 @@ pub(super) fn Quality(player: Player) -> impl IntoView {
     close_outside(root, open);
     let choices = move || {
         let mut choices: Vec<(i32, Rendition)> = (0..).zip(player.renditions.get()).collect();
-        choices.sort_by_key(|(_, rendition)| std::cmp::Reverse((rendition.height, rendition.bitrate_bps)));
+        choices.sort_unstable_by_key(|(_, rendition)| std::cmp::Reverse((rendition.height, rendition.bitrate_bps)));
         choices
     };
     let automatic = move || {
