@@ -302,7 +302,7 @@ mod tests {
             }))
         };
         let mut log = Log::default();
-        (log.add(zap(1, 2, 21_000)), log.add(zap(1, 2, 21_000)), log.add(zap(2, 4, 1000)));
+        assert!(log.add(zap(1, 2, 21_000)) && !log.add(zap(1, 2, 21_000)) && log.add(zap(2, 4, 1000)));
         assert_eq!(log.zapped_msat(), 22_000);
         let settings = ChatSettings { banned: [key(4)].into(), ..ChatSettings::new("d") };
         log.set_rules(ChatRules::new(key(1), settings, None, [], []));
