@@ -36,6 +36,7 @@ pub(crate) const TEST: &[&str] = &[
     "openssl",
     "python3",
     "python3-pip",
+    "python3-venv",
     "rtmpdump",
     "srt-tools",
     "xvfb",

@@ -137,6 +137,7 @@ fn end_to_end(filter: Option<&str>) -> Result<Command> {
     command.args(filter);
     // What went wrong, not the way of the error through the runtime, which would hide it in a long log.
     command.env("RUST_LIB_BACKTRACE", std::env::var_os("RUST_LIB_BACKTRACE").unwrap_or_else(|| "0".into()));
+    command.env("SKYLARK_NOSTR_RELAY", tools::nostr_relay()?);
     command.env("SKYLARK_ORIGIN_BIN", origin).env("SKYLARK_E2E_OUTPUT", progress::target().join("e2e"));
     Ok(command)
 }

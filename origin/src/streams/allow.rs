@@ -14,6 +14,12 @@ pub enum Allow {
 }
 
 impl Allow {
+    /// Whether `who` may because anybody may, on a server that belongs to `owner`.
+    #[must_use]
+    pub fn is_stranger(&self, who: &PublicKey, owner: Option<&PublicKey>) -> bool {
+        *self == Self::Everybody && owner != Some(who)
+    }
+
     /// Whether `who` may, on a server that belongs to `owner`.
     #[must_use]
     pub fn admits(&self, who: &PublicKey, owner: Option<&PublicKey>) -> bool {

@@ -36,6 +36,9 @@ use crate::{
     secret::StreamKey,
 };
 
+/// Where anybody may make streams, those of strangers end where one part in so many of `live.max_streams` is taken: keys
+/// cost nothing, and the server's owner finds room whatever happens.
+const STRANGERS_SHARE: usize = 2;
 /// Names the live event that something belongs to.
 const LIVE_EVENT_TAG: nostr::SingleLetterTag = nostr::SingleLetterTag::lowercase(nostr::Alphabet::A);
 
@@ -167,6 +170,20 @@ impl Streams {
         &self.audience
     }
 
+    /// Whether somebody may make streams here because anybody may.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_stranger(&self, who: &PublicKey) -> Result<bool, Refused> {
+        Ok(self.config.allow.is_stranger(who, self.db.owner().await?.as_ref()))
+    }
+
+    /// Streams of one owner that have not ended: at most so many.
+    #[must_use]
+    pub fn max_per_owner(&self) -> u32 {
+        self.config.max_per_owner
+    }
+
     /// Makes a stream. The key is shown this once.
     ///
     /// # Errors
@@ -175,6 +192,10 @@ impl Streams {
         let details = details.checked().map_err(Refused::Invalid)?;
         if !self.config.allow.admits(who, self.db.owner().await?.as_ref()) {
             return Err(Refused::NotAllowed);
+        }
+        let (streams, max_streams) = self.live.occupancy();
+        if self.is_stranger(who).await? && streams >= max_streams / STRANGERS_SHARE {
+            return Err(Refused::Full);
         }
         let max = self.config.max_per_owner;
         let gate = details.private.then(|| guests::new_gate(*who)).transpose()?;

@@ -25,7 +25,11 @@ fn titled(title: &str) -> StreamDetails {
 
 /// The streams of a server that was started at that time, over what an earlier one left.
 async fn opened(db: &Db, opened_at_ms: i64) -> Streams {
-    let live = Live::new(LiveConfig::default(), Store::memory(), db.clone());
+    opened_with(db, opened_at_ms, LiveConfig::default()).await
+}
+
+async fn opened_with(db: &Db, opened_at_ms: i64, live: LiveConfig) -> Streams {
+    let live = Live::new(live, Store::memory(), db.clone());
     let (_, stop) = tokio::sync::watch::channel(false);
     let relay = Relay::new(Config::default().relay_config(), db.clone(), stop);
     let config = StreamsConfig { allow: Allow::Everybody, answer_time: Duration::ZERO, ..StreamsConfig::default() };
@@ -139,4 +143,20 @@ async fn ended_streams_count_too_once_there_are_many() {
         assert!(made <= 100, "without end");
     }
     assert_eq!(made, 100);
+}
+
+#[tokio::test]
+async fn strangers_leave_room_for_whom_the_server_belongs_to() {
+    let db = Db::memory().await.unwrap();
+    let owner = pubkey(&keys(1));
+    db.set_owner(&owner).await.unwrap();
+    let streams = opened_with(&db, now_ms(), LiveConfig { max_streams: 8, ..LiveConfig::default() }).await;
+    for stranger in 2..6 {
+        streams.create(&pubkey(&keys(stranger)), titled("a")).await.unwrap();
+    }
+    assert!(matches!(streams.create(&pubkey(&keys(7)), titled("a")).await, Err(Refused::Full)));
+    for _ in 0..4 {
+        streams.create(&owner, titled("a")).await.unwrap();
+    }
+    assert!(matches!(streams.create(&owner, titled("a")).await, Err(Refused::Full)), "there is an end for everybody");
 }

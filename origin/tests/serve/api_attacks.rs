@@ -254,3 +254,16 @@ async fn who_asks_too_often_has_to_wait() {
     assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
     assert_eq!(ben.call(&create()).await.status, 201, "others need not wait");
 }
+
+#[tokio::test]
+async fn one_address_with_many_keys_has_its_share_of_streams() {
+    let streams = StreamsConfig { allow: Allow::Everybody, max_per_owner: 2, ..Setting::default().streams };
+    let stage = Stage::with(Setting { streams, ..Setting::default() }).await;
+    for number in 1..=9 {
+        let who = Owner::new(&stage, number);
+        let header = who.header(&who.url(CREATE), "POST", &create().body);
+        let answer = who.send(&create(), &header).await;
+        let expected = if number <= 8 { (201, String::new()) } else { (429, "too-fast".to_owned()) };
+        assert_eq!(code(&answer), expected, "{number}");
+    }
+}

@@ -14,6 +14,7 @@ mod owned;
 mod owner;
 mod private;
 mod relay;
+mod relay_attacks;
 mod relay_client;
 mod relay_moderation;
 mod stage;

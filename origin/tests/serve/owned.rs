@@ -21,6 +21,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) async fn open_stage() -> Stage {
     let streams = StreamsConfig {
         allow: Allow::Everybody,
+        // Tests come from one address.
+        max_per_owner: 1000,
         answer_time: Duration::from_millis(100),
         ..Setting::default().streams
     };

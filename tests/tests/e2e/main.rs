@@ -14,6 +14,7 @@ mod identity;
 mod keys;
 mod mirror;
 mod nostr_tools;
+mod outside_relay;
 mod page;
 mod players;
 mod restart;

@@ -11,7 +11,7 @@ use std::{
 use axum::{
     body::Bytes,
     extract::{FromRequest, OriginalUri, Request},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header},
 };
 use nostr::JsonUtil as _;
 use serde::de::DeserializeOwned;
@@ -33,6 +33,8 @@ use crate::{
 const BURST_SHARE: u32 = 4;
 /// One address may send as much as so many keys: people share addresses.
 const KEYS_PER_ADDRESS: u32 = 4;
+/// In this time one address may make as many streams as so many keys may have, where strangers may make any.
+const CREATION_TIME: Duration = Duration::from_secs(24 * 3600);
 /// Addresses, and keys, whose pace is remembered.
 const MAX_PACES: usize = 10_000;
 /// Signed events that are remembered: more than the paces let through in the time that one is good for would take
@@ -48,6 +50,7 @@ pub(super) struct Signed {
     pub(super) who: PublicKey,
     /// What URLs of this site begin with.
     pub(super) site: String,
+    address: Option<IpAddr>,
     is_json: bool,
     body: Bytes,
 }
@@ -97,7 +100,8 @@ impl FromRequest<Shared> for Signed {
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
         let site = shared.rooms.site.base(&parts)?;
-        shared.callers.pace_address(&parts)?;
+        let address = Peer::of(&parts);
+        shared.callers.pace_address(address)?;
         let event = claimed(&parts.headers)?;
         let path = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).path_and_query();
         let url = format!("{site}{}", path.map_or("/", |path| path.as_str()));
@@ -115,7 +119,7 @@ impl FromRequest<Shared> for Signed {
         let now_s = u64::try_from(now_ms() / 1000).unwrap_or_default();
         nip98::check(&event, asked, now_s).map_err(|refused| unsigned(refused.to_string()))?;
         shared.callers.admit(&event, now_s)?;
-        Ok(Self { who: event.pubkey, site, is_json, body })
+        Ok(Self { who: event.pubkey, site, address, is_json, body })
     }
 }
 
@@ -158,6 +162,7 @@ pub(super) struct Callers {
     per_minute: u32,
     addresses: Mutex<Paces<IpAddr>>,
     keys: Mutex<Paces<PublicKey>>,
+    creations: Mutex<Paces<IpAddr>>,
     used: Mutex<Used>,
 }
 
@@ -165,11 +170,19 @@ impl Callers {
     /// Each key may send so many signed requests in a minute.
     pub(super) fn new(per_minute: u32) -> Self {
         let (addresses, keys) = (Mutex::new(Paces::new(MAX_PACES)), Mutex::new(Paces::new(MAX_PACES)));
-        Self { per_minute, addresses, keys, used: Mutex::default() }
+        Self { per_minute, addresses, keys, creations: Mutex::new(Paces::new(MAX_PACES)), used: Mutex::default() }
     }
 
-    fn pace_address(&self, parts: &Parts) -> Result<(), Failure> {
-        let Some(address) = Peer::of(parts) else { return Ok(()) };
+    /// Keys cost nothing: what a stranger may make is counted by address, too.
+    pub(super) fn pace_creation(&self, signed: &Signed, max_per_key: u32) -> Result<(), Failure> {
+        let Some(address) = signed.address else { return Ok(()) };
+        let count = max_per_key.saturating_mul(KEYS_PER_ADDRESS);
+        let allowance = Allowance::new(count, count, CREATION_TIME);
+        lock(&self.creations).take(address, allowance, Instant::now()).map_err(Failure::too_fast)
+    }
+
+    fn pace_address(&self, address: Option<IpAddr>) -> Result<(), Failure> {
+        let Some(address) = address else { return Ok(()) };
         take(&mut lock(&self.addresses), address, self.per_minute.saturating_mul(KEYS_PER_ADDRESS))
     }
 

@@ -68,11 +68,14 @@ pub(super) fn routes() -> axum::Router<Shared> {
         .route("/{id}/analytics", get(analytics))
 }
 
-async fn create(State(rooms): State<Rooms>, signed: Signed) -> Result<Response, Failure> {
-    let details: StreamDetails = signed.json()?;
+async fn create(State(shared): State<Shared>, signed: Signed) -> Result<Response, Failure> {
+    let (details, rooms): (StreamDetails, _) = (signed.json()?, &shared.rooms);
+    if rooms.streams.is_stranger(&signed.who).await? {
+        shared.callers.pace_creation(&signed, rooms.streams.max_per_owner())?;
+    }
     let (stream, key) = rooms.streams.create(&signed.who, details).await?;
     let stream = rooms.streams.describe(stream);
-    let access = access(&rooms, &signed.site, &stream.id, &key);
+    let access = access(rooms, &signed.site, &stream.id, &key);
     Ok((StatusCode::CREATED, Json(CreatedStream { stream, access })).into_response())
 }
 
