@@ -125,6 +125,14 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.with_context(|| format!("script: {script}"))
     }
 
+    /// What follows happens in a frame of the page, until another page is opened.
+    ///
+    /// # Errors
+    /// When there is no such frame.
+    pub async fn enter_frame(&self, index: u16) -> Result<()> {
+        self.client.enter_frame(index).await.with_context(|| format!("no frame {index}"))
+    }
+
     /// What the recorder noted.
     ///
     /// # Errors

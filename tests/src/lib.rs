@@ -10,7 +10,7 @@
 //! | [`decode`] | reads frame numbers, flashes and beeps back from media |
 //! | [`browser`] | Chromium on the viewer page; [`site`]: what people do there |
 //! | [`lossy_proxy`] | a network that loses and delays datagrams; [`srt_receiver`]: our SRT receiver alone |
-//! | [`relay_client`] | a Nostr client; [`streamer`]: somebody with a key who has a stream |
+//! | [`relay_client`] | a Nostr client; [`streamer`]: somebody with a key who has a stream; [`liar`]: a relay that makes things up |
 //! | [`npm`] | packages from npm, and programs that use them: [`signer`] is where keys are kept |
 //! | [`bench`] | load for the benchmarks |
 
@@ -21,6 +21,7 @@ pub mod decode;
 pub mod flv;
 pub mod hls;
 pub mod http;
+pub mod liar;
 pub mod lossy_proxy;
 pub mod npm;
 pub mod obs;

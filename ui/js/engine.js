@@ -2,8 +2,8 @@
 // (`playback`); this file only translates.
 
 // The page of a stream needs hls.js at once; other pages fetch it when they are idle, for the next click.
-const onStreamPage = location.pathname.startsWith("/s/");
-let library = onStreamPage ? import("./hls.js") : null;
+const onStreamPage = /^\/(s|embed)\//.test(location.pathname);
+let library = onStreamPage || location.pathname.startsWith("/e/") ? import("./hls.js") : null;
 
 const CONFIG = {
   lowLatencyMode: true,
@@ -27,6 +27,17 @@ const CONFIG = {
   fragLoadPolicy: policy(10000, 3, 200),
 };
 
+/** Streams of other servers: as far behind as they ask for, since nothing is known of how they are made. */
+const CONFIG_ELSEWHERE = {
+  ...CONFIG,
+  liveSyncDuration: undefined,
+  liveMaxLatencyDuration: undefined,
+  liveSyncDurationCount: 3,
+  maxBufferLength: 30,
+  maxMaxBufferLength: 60,
+  manifestLoadPolicy: policy(10000, 1, 500),
+};
+
 /** Seconds of played media to keep, and how many there may be before the rest is dropped. */
 const BACK_BUFFER_S = 20;
 const BACK_BUFFER_MAX_S = 40;
@@ -41,7 +52,7 @@ let firstStatus = null;
 
 /** Asks for the stream's status before the wasm is there; `takeFirstStatus` hands it over once. */
 export function prefetchStatus() {
-  const id = onStreamPage && location.pathname.slice(3).replace(/\/$/, "");
+  const id = onStreamPage && location.pathname.split("/")[2];
   if (id) firstStatus = fetchText(`/api/v1/streams/${encodeURIComponent(id)}/status`);
 }
 
@@ -92,6 +103,14 @@ export async function request(method, path, event, body) {
 /** Sets a mark once what the page shows now has been painted. */
 export function markWhenDrawn(name) {
   requestAnimationFrame(() => setTimeout(() => performance.mark(name)));
+}
+
+/** What looks like one WebSocket and speaks for several relays, separated by spaces; see `outside.js`. */
+export function openRelays(urls) {
+  const face = { readyState: 0, send() {}, close: () => (face.close = null) };
+  const lost = () => face.onclose?.();
+  import("./outside.js").then(({ join }) => face.close && join(face, urls.split(" ")), lost);
+  return face;
 }
 
 export function replaceQuery(query) {
@@ -184,7 +203,8 @@ export class Engine {
   }
 
   #loadWith(Hls, url) {
-    const hls = (this.#hls = new Hls(CONFIG));
+    const isOurs = new URL(url, location.href).origin === location.origin;
+    const hls = (this.#hls = new Hls(isOurs ? CONFIG : CONFIG_ELSEWHERE));
     const { Events, ErrorTypes } = Hls;
     hls.on(Events.MANIFEST_PARSED, () => this.#listener("levels", hls.levels.length, ""));
     hls.on(Events.LEVEL_SWITCHED, (_, { level }) => this.#listener("level", level, ""));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use skylark_protocol::{
     StreamId, StreamStatus,
     api::{ErrorBody, Stream, StreamPage, Ticket},
-    discover::Discovered,
+    discover::{Discovered, FoundEvent},
     event::PublicKey,
     mirror::OutsideRelays,
     nip98,
@@ -137,6 +137,12 @@ fn complaint(status: u16, body: &str) -> String {
     };
     let fields: Vec<_> = error.fields.iter().map(|wrong| format!("{} {}", wrong.field, wrong.reason)).collect();
     if fields.is_empty() { error.message } else { format!("{}.", fields.join("; ")) }
+}
+
+/// A live event by its address, wherever it is.
+pub(crate) async fn event(naddr: &str) -> Result<FoundEvent, ApiError> {
+    let answer = engine::fetch_text(&format!("/api/v1/events/{naddr}")).await;
+    parse(answer.status(), &answer.text())
 }
 
 /// What is to be found, here and elsewhere; with the answer as it came.

@@ -72,6 +72,9 @@ extern "C" {
     /// Sets a mark (User Timing) when what the page shows now is on screen.
     #[wasm_bindgen(js_name = markWhenDrawn)]
     pub fn mark_when_drawn(name: &str);
+    /// Several relays, separated by spaces, behind the face of one WebSocket.
+    #[wasm_bindgen(js_name = openRelays)]
+    pub fn open_relays(urls: &str) -> JsValue;
     /// What follows the `?` in the page's address.
     #[wasm_bindgen(js_name = replaceQuery)]
     pub fn replace_query(query: &str);

@@ -6,9 +6,11 @@
 //! | `player` | the page of a stream: video, controls, messages |
 //! | `chat` | what is said beside it |
 //! | `discover` | the front page; a program of its own |
+//! | `event` | a live event of another server; a program of its own |
 //! | `dashboard` | a streamer's own streams; a program of its own |
 //! | `studio` | the Studio's window |
 //! | `identity` | who has signed in; keys are in JavaScript, in `ui/identity` |
+//! | `share` | how to pass a stream on |
 //! | `relay`, `profiles` | the origin's relay; names and pictures of people |
 //! | [`engine`] | hls.js and what the browser offers, as `ui/js/engine.js` wraps them |
 //! | `api` | the origin's API |
@@ -24,11 +26,13 @@ mod clock;
 mod dashboard;
 mod discover;
 pub mod engine;
+mod event;
 mod identity;
 pub mod playback;
 mod player;
 mod profiles;
 mod relay;
+mod share;
 mod studio;
 
 use leptos::prelude::*;
@@ -43,6 +47,7 @@ pub fn mount() {
         let page = match route(&origin, &path) {
             Route::Studio => view! { <studio::Studio/> }.into_any(),
             Route::Watch(id) => view! { <player::Watch id/> }.into_any(),
+            Route::Embed(id) => view! { <player::Embed id/> }.into_any(),
             Route::Unknown => view! { <player::NotFound/> }.into_any(),
         };
         view! { {page} <identity::SignIn/> }
@@ -54,6 +59,16 @@ pub fn mount_dashboard() {
     leptos::mount::mount_to_body(|| {
         provide();
         view! { <dashboard::Dashboard/> <identity::SignIn/> }
+    });
+}
+
+/// Puts the page of a live event into the document's body.
+pub fn mount_event() {
+    let path = window().location().pathname().unwrap_or_default();
+    let naddr = path.trim_start_matches("/e/").trim_end_matches('/').to_owned();
+    leptos::mount::mount_to_body(move || {
+        provide();
+        view! { <event::EventPage naddr/> <identity::SignIn/> }
     });
 }
 
@@ -78,6 +93,7 @@ enum Route {
     Unknown,
     Studio,
     Watch(StreamId),
+    Embed(StreamId),
 }
 
 /// `origin` is that of the page: in the Studio's window one of its own kind.
@@ -85,8 +101,10 @@ fn route(origin: &str, path: &str) -> Route {
     if matches!(origin, "tauri://localhost" | "http://tauri.localhost" | "https://tauri.localhost") {
         return Route::Studio;
     }
-    match path.strip_prefix("/s/").map(|id| id.trim_end_matches('/').parse()) {
-        Some(Ok(id)) => Route::Watch(id),
+    let id = |start| path.strip_prefix(start).and_then(|id: &str| id.trim_end_matches('/').parse().ok());
+    match (id("/s/"), id("/embed/")) {
+        (Some(id), _) => Route::Watch(id),
+        (_, Some(id)) => Route::Embed(id),
         _ => Route::Unknown,
     }
 }
@@ -100,6 +118,8 @@ mod tests {
         let id: StreamId = "abc123def456".parse().unwrap();
         assert_eq!(route("https://a.tv", "/s/abc123def456"), Route::Watch(id.clone()));
         assert_eq!(route("http://localhost", "/s/abc123def456/"), Route::Watch(id));
+        let embed = route("https://a.tv", "/embed/abc123def456");
+        assert_eq!(embed, Route::Embed("abc123def456".parse().unwrap()));
         for path in ["/", "", "/s/", "/s/ABC", "/s/abc123def456/more"] {
             assert_eq!(route("http://127.0.0.1:8080", path), Route::Unknown, "{path}");
         }

@@ -69,7 +69,8 @@ impl Profiles {
             (inner.people.entry(pubkey).or_default().profile.clone(), is_first_wish)
         });
         if is_first_wish {
-            set_timeout(move || self.ask(), BATCH);
+            // Whoever asked may have left by then.
+            set_timeout(move || _ = self.inner.try_get_value().map(|_| self.ask()), BATCH);
         }
         profile
     }

@@ -1,14 +1,14 @@
-// Compiles a style sheet, minified for the browsers we support: viewer.css with the Tailwind classes that the sources use;
-// the others, which one program alone needs, are as they are written.
+// Compiles viewer.css with the Tailwind classes that the sources use, and minifies it for the browsers we support. The
+// other sheets, which single pages load besides, are only minified.
 // Tailwind's own command line would do, but it needs native packages that not every registry mirror carries.
 //
-//   node style/build.mjs OUTPUT NAME   (in ui/)
+//   node style/build.mjs SHEET OUTPUT   (in ui/)
 import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compile } from "tailwindcss";
 import { transform } from "lightningcss";
 
-const [output, name] = process.argv.slice(2);
+const [sheet, output] = process.argv.slice(2);
 
 /** Every word in the Rust sources that could be a class name; Tailwind ignores those that are none. */
 async function candidates(folder) {
@@ -26,12 +26,16 @@ async function loadStylesheet(id, base) {
   return { path, base, content: await readFile(path, "utf8") };
 }
 
-const source = await readFile(`style/${name}`, "utf8");
-const needsTailwind = name === "viewer.css";
-const build = async () => (await compile(source, { base: "style", loadStylesheet })).build(await candidates("src"));
+const source = await readFile(join("style", sheet), "utf8");
+
+async function withTailwind() {
+  const compiler = await compile(source, { base: "style", loadStylesheet });
+  return compiler.build(await candidates("src"));
+}
+
 const { code } = transform({
-  filename: name,
-  code: Buffer.from(needsTailwind ? await build() : source),
+  filename: sheet,
+  code: Buffer.from(sheet === "viewer.css" ? await withTailwind() : source),
   minify: true,
   // Firefox 121, Safari and iOS 16.4, Chrome 111: what Tailwind 4 itself asks for.
   targets: { chrome: 111 << 16, safari: (16 << 16) | (4 << 8), ios_saf: (16 << 16) | (4 << 8), firefox: 121 << 16 },

@@ -107,7 +107,8 @@ impl Discovery {
         own.into_iter().for_each(|(card, _)| place(&mut discovered, card));
         let others = self.others();
         let people = self.people();
-        for live in others.values().filter(|live| !addresses.contains(&live.address) && is_listed(live, now)) {
+        let is_told = |live: &&Arc<LiveEvent>| !addresses.contains(&live.address) && !self.is_private(&live.address);
+        for live in others.values().filter(|live| is_listed(live, now)).filter(is_told) {
             place(&mut discovered, Card::of(live, people.get(&live.host()), now));
         }
         drop(people);
@@ -121,6 +122,12 @@ impl Discovery {
         discovered.planned.truncate(MAX_OTHERS);
         discovered.ended.truncate(MAX_OTHERS);
         Ok(discovered)
+    }
+
+    /// Whether it is the address of a private stream of this server, announced or not.
+    pub(super) fn is_private(&self, address: &Address) -> bool {
+        let id = address.identifier.parse().ok();
+        id.and_then(|id| self.live.get(&id)).is_some_and(|stream| stream.guarded().is_some())
     }
 
     /// The newest announcement of each live event that is found outside or carried by the own relay.

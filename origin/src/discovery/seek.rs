@@ -80,6 +80,9 @@ impl Discovery {
     /// # Errors
     /// When it is not found.
     pub async fn find(&self, address: &Address) -> Result<FoundEvent, NotFound> {
+        if self.is_private(address) {
+            return Err(NotFound::Unknown);
+        }
         if let Some(stream) = self.own_stream(address).await? {
             return Ok(self.own_event(stream));
         }

@@ -12,7 +12,7 @@
 //! | `path` | what a media URL names |
 //! | `answer`, `body` | conditions, ranges, caching (RFC 9110, 9111); the bytes |
 //! | `api` | `/api/v1/…`, `/healthz`, `/readyz`, `/metrics` |
-//! | `site` | `/`, `/s/{id}`, `/assets/…` |
+//! | `site`, `preview` | `/`, `/s/{id}`, `/e/{naddr}`, `/embed/{id}`, `/assets/…`; what other sites show of a link |
 //! | `patience`, `stall`, `requests` | time limits: of every wait, of viewers who stop reading, of requests that hyper serves |
 //! | `peer` | from which address a request comes |
 //! | `tls` | certificates and their renewal |
@@ -31,6 +31,7 @@ mod listener;
 mod path;
 mod patience;
 mod peer;
+mod preview;
 mod requests;
 mod service;
 mod site;

@@ -1,20 +1,25 @@
-//! `/`, `/s/{id}`, `/studio-web`, `/assets/…`: the site that is embedded in the binary.
+//! `/`, `/s/{id}`, `/e/{naddr}`, `/embed/{id}`, `/studio-web`, `/assets/…`: the site that is embedded in the binary.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     body::Body,
     extract::{
-        Path, State,
+        Path, Request, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use skylark_protocol::StreamId;
+use skylark_protocol::{StreamId, discover::FoundEvent};
+use tokio::time::timeout;
 
-use super::{api::Rooms, peer::Peer};
+use super::{
+    api::{Rooms, address},
+    peer::Peer,
+    preview::Preview,
+};
 use crate::site::{self, Asset};
 
 /// Scripts and styles come from this origin alone. People's pictures and other people's streams come from anywhere; a
@@ -24,8 +29,16 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wa
      connect-src 'self' https: wss: ws://127.0.0.1:* ws://localhost:*; worker-src 'self' blob:; \
      frame-src https://www.youtube-nocookie.com https://player.twitch.tv; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The player alone, which stands in pages of any site: nobody signs in there, and nothing of others is loaded.
+const EMBED_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+     img-src 'self' data:; font-src 'self'; media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors *";
 const PERMISSIONS_POLICY: &str = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), \
-     fullscreen=(self), picture-in-picture=(self), autoplay=(self)";
+     fullscreen=(self \"https://www.youtube-nocookie.com\" \"https://player.twitch.tv\"), \
+     picture-in-picture=(self \"https://www.youtube-nocookie.com\" \"https://player.twitch.tv\"), \
+     autoplay=(self \"https://www.youtube-nocookie.com\" \"https://player.twitch.tv\")";
+/// How long a page waits for what its head is to say of a live event of another server.
+const PREVIEW_PATIENCE: Duration = Duration::from_millis(800);
 /// Asset names carry a hash of their content.
 const ASSET_CACHE: &str = "public, max-age=31536000, immutable";
 /// The page names the assets of this version of the site.
@@ -33,6 +46,8 @@ const PAGE_CACHE: &str = "no-cache";
 
 /// The viewers' page.
 const INDEX: &str = "index.html";
+/// The page of a live event of another server.
+const EVENT: &str = "event.html";
 
 /// What a relay describes itself as (NIP-11).
 const RELAY_INFORMATION: &str = "application/nostr+json";
@@ -74,9 +89,49 @@ fn relay_information(rooms: &Rooms) -> Response {
 }
 
 /// `GET /s/{id}`: the page says itself what became of the stream; caches and crawlers go by the status.
-pub(super) async fn watch(State(rooms): State<Rooms>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let known = id.parse::<StreamId>().is_ok_and(|id| rooms.live.get(&id).is_some());
-    page(INDEX, if known { StatusCode::OK } else { StatusCode::NOT_FOUND }, &headers)
+pub(super) async fn watch(State(rooms): State<Rooms>, Path(id): Path<String>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let Some(id) = known(&rooms, &id) else { return page(INDEX, StatusCode::NOT_FOUND, &parts.headers) };
+    // Without the database the page still plays.
+    let event = rooms.discovery.card(&id).await.ok().flatten();
+    page_about(INDEX, event.as_ref(), &rooms, &parts)
+}
+
+/// `GET /e/{naddr}`: a live event, whoever announced it.
+pub(super) async fn event(State(rooms): State<Rooms>, Path(naddr): Path<String>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let Ok(Some(address)) = address(&naddr) else { return page(EVENT, StatusCode::NOT_FOUND, &parts.headers) };
+    // The page itself looks further: the browser can ask the relays that the link names.
+    let event = timeout(PREVIEW_PATIENCE, rooms.discovery.find(&address)).await;
+    page_about(EVENT, event.ok().and_then(Result::ok).as_ref(), &rooms, &parts)
+}
+
+/// `GET /embed/{id}`: the player alone, for pages of any site.
+pub(super) async fn embed(State(rooms): State<Rooms>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let status = if known(&rooms, &id).is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    let mut response = page(INDEX, status, &headers);
+    let policy = HeaderValue::from_static(EMBED_SECURITY_POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    response.headers_mut().remove(header::X_FRAME_OPTIONS);
+    response
+}
+
+fn known(rooms: &Rooms, id: &str) -> Option<StreamId> {
+    id.parse().ok().filter(|id| rooms.live.get(id).is_some())
+}
+
+/// A page whose head says what it is about, if that is known.
+fn page_about(name: &str, event: Option<&FoundEvent>, rooms: &Rooms, parts: &Parts) -> Response {
+    let written = event.and_then(|event| {
+        let html = std::str::from_utf8(site::get(name)?.bytes).ok()?;
+        Preview::of(event, &rooms.site, parts).written_into(html)
+    });
+    let mut response = page(name, StatusCode::OK, &parts.headers);
+    if let Some(html) = written.filter(|_| response.status() == StatusCode::OK) {
+        response.headers_mut().remove(header::CONTENT_ENCODING);
+        *response.body_mut() = Body::from(html);
+    }
+    response
 }
 
 /// `GET /studio-web`: where streamers are at home.

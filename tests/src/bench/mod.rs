@@ -6,6 +6,7 @@ pub mod api;
 pub mod audience;
 pub mod chat;
 pub mod clock;
+pub mod discovery;
 pub mod ingest;
 pub mod latency;
 pub mod nginx;

@@ -1,10 +1,10 @@
 //! `bench [--quick] [ROW…]`: measures and prints one table. Started by `cargo xtask bench`.
 
 use anyhow::{Result, bail};
-use e2e::bench::{Row, api, audience, chat, ingest, latency, relay, serving, srt, table};
+use e2e::bench::{Row, api, audience, chat, discovery, ingest, latency, relay, serving, srt, table};
 
 /// Names of the groups of rows.
-const ROWS: [&str; 8] = ["ingest", "serving", "viewers", "latency", "srt", "chat", "relay", "api"];
+const ROWS: [&str; 9] = ["ingest", "serving", "viewers", "latency", "srt", "chat", "relay", "api", "discovery"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -29,6 +29,7 @@ async fn main() -> Result<()> {
             "chat" => chat::measure(quick).await,
             "relay" => relay::measure(quick).await,
             "api" => api::measure(quick).await,
+            "discovery" => discovery::measure(quick).await,
             _ => latency::measure(quick).await,
         };
         match measured {

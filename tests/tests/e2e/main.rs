@@ -9,6 +9,7 @@ mod dashboard;
 mod discover;
 mod escrow;
 mod evening;
+mod events;
 mod https;
 mod identity;
 mod keys;

@@ -143,6 +143,11 @@ impl Room {
             ..Filter::default()
         };
         let settings = ChatSettings::address(stream.pubkey, &stream.identifier).identifier;
+        // Other relays know of much else that is deleted.
+        let deletions = match self.relay.is_outside() {
+            true => about(&[kind::DELETION], HISTORY),
+            false => Filter { kinds: vec![kind::DELETION], since: Some(now_s()), ..Filter::default() },
+        };
         vec![
             // The rules first, so that nothing flashes up that they forbid.
             by_host(kind::MUTE_LIST, Vec::new()),
@@ -150,7 +155,7 @@ impl Room {
             by_host(kind::LIVE_EVENT, vec![stream.identifier.clone()]),
             about(&[kind::CHAT], HISTORY),
             about(&[kind::REACTION, kind::ZAP_RECEIPT], HISTORY_BESIDE),
-            Filter { kinds: vec![kind::DELETION], since: Some(now_s()), ..Filter::default() },
+            deletions,
         ]
     }
 

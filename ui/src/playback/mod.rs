@@ -2,19 +2,21 @@
 //!
 //! | module | decides |
 //! |---|---|
-//! | [`session`] | when to load, start, hold and give up |
+//! | [`session`] | when to load, start, hold and give up; [`language`]: what it hears and says |
 //! | [`view`] | what the viewer is shown meanwhile |
 //! | [`latency`] | where to start and how fast to play to stay close to the live edge without stalling |
 //! | [`recovery`] | what to try after an error, and when |
 //! | [`clock`] | the origin's time, from its answers |
 
 pub mod clock;
+pub mod language;
 pub mod latency;
 pub mod recovery;
 pub mod session;
 pub mod view;
 
-pub use session::{Command, Event, Session};
+pub use language::{Command, Event};
+pub use session::Session;
 pub use view::{Reason, State, View};
 
 /// The `<video>` and what the playlist says, at one moment. Positions are media time in seconds.

@@ -8,6 +8,7 @@ use skylark_protocol::{StreamState, StreamStatus};
 
 use super::{
     Media,
+    language::{Command, Event},
     latency::Follower,
     recovery::{Failure, Recovery, Remedy},
     view::{Reason, State, View},
@@ -30,63 +31,6 @@ const STUCK_RELOAD_MS: f64 = 9_000.0;
 const UNREACHABLE_TOLD: u32 = 2;
 /// A standstill shorter than this is not worth a word, in milliseconds.
 const STANDSTILL_TOLD_MS: f64 = 1_200.0;
-
-/// What the page hears.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// The origin answered.
-    Status(Box<StreamStatus>),
-    /// The origin does not know the stream.
-    UnknownStream,
-    /// The origin did not answer.
-    Unreachable,
-    /// Media was appended to the buffer, in which `trough_s` was left to play before.
-    Arrived {
-        /// Seconds of buffer before the arrival.
-        trough_s: f64,
-    },
-    /// The playlist says that nothing follows.
-    PlaylistEnded,
-    /// Playing cannot go on by itself.
-    Failed(Failure),
-    /// The `<video>` plays.
-    Playing,
-    /// The `<video>` ran out of data.
-    Waiting,
-    /// The `<video>` played the last frame there is.
-    Finished,
-    /// The viewer wants it to play.
-    Play,
-    /// The viewer wants it to stop.
-    Pause,
-    /// The viewer wants the newest picture.
-    GoLive,
-    /// The viewer wants another try.
-    Retry,
-    /// Time went by.
-    Tick,
-}
-
-/// What the page shall do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Command {
-    /// Load this multivariant playlist, instead of anything loaded before.
-    Load(String),
-    /// Let go of what is loaded.
-    Unload,
-    /// Move the playhead, if a position is given, and play.
-    Begin(Option<f64>),
-    /// Stop the playhead without a word.
-    Hold,
-    /// Move the playhead.
-    Seek(f64),
-    /// Play at this speed.
-    SetRate(f64),
-    /// Give the decoder a fresh start.
-    RecoverMedia,
-    /// Ask for the status now.
-    AskStatus,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {

@@ -78,8 +78,9 @@ impl Player {
             self.admission.set(Admission::Outside);
             return;
         };
+        let Some(id) = self.id() else { return };
         self.admission.set(Admission::Asking(who));
-        let path = format!("/api/v1/streams/{}/ticket", self.id());
+        let path = format!("/api/v1/streams/{id}/ticket");
         leptos::task::spawn_local(async move {
             let answer = api::signed::<Ticket>(identity, "POST", &path, &()).await;
             let is_current = self.admission.try_with_untracked(|admission| *admission == Admission::Asking(who));

@@ -3,16 +3,19 @@
 use std::{cell::RefCell, rc::Rc};
 
 use leptos::prelude::*;
-use skylark_protocol::{StreamId, StreamStatus};
+use skylark_protocol::{StreamId, StreamState, StreamStatus};
 use wasm_bindgen::prelude::*;
 use web_sys::{HtmlCanvasElement, HtmlVideoElement};
 
-use super::admission::Admission;
+use super::{
+    admission::Admission,
+    words::{Rendition, failure, rendition},
+};
 use crate::{
     api::{self, ApiError},
     engine::{self, Engine},
     identity::Identity,
-    playback::{Command, Event, Media, Session, State, View, clock::OriginClock, recovery::Failure},
+    playback::{Command, Event, Media, Session, State, View, clock::OriginClock},
 };
 
 /// How often the session hears that time goes by.
@@ -21,14 +24,6 @@ const TICK: std::time::Duration = std::time::Duration::from_millis(250);
 const VOLUME_KEY: &str = "skylark.volume";
 /// Where it is remembered that the viewer wants no sound.
 const MUTED_KEY: &str = "skylark.muted";
-
-/// A rendition, for the quality menu.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Rendition {
-    pub(super) height: u32,
-    pub(super) frame_rate: f64,
-    pub(super) bitrate_bps: u64,
-}
 
 /// The player's state as the page shows it, and the way to act on it. A handle: copies speak of the same player.
 #[derive(Clone, Copy)]
@@ -58,8 +53,20 @@ pub(super) struct Player {
 /// Hears the engine's events: kind, number, text.
 type Listener = Closure<dyn FnMut(String, f64, String)>;
 
+/// What is played.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Feed {
+    /// A stream of this server: where it stands is asked there.
+    Stream(StreamId),
+    /// A playlist elsewhere, of which no more is known than that it is live.
+    Playlist(String),
+}
+
+/// Stands for the id that a stream elsewhere has not.
+const ELSEWHERE: &str = "elsewhere000";
+
 struct Inner {
-    id: StreamId,
+    feed: Feed,
     session: Session,
     clock: OriginClock,
     video: Option<HtmlVideoElement>,
@@ -90,10 +97,10 @@ impl Drop for Seat {
 
 impl Player {
     /// A player for a stream; it starts when the page gives it a `<video>`.
-    pub(super) fn new(id: StreamId) -> Self {
+    pub(super) fn new(feed: Feed) -> Self {
         let session = Session::default();
         let inner = Inner {
-            id,
+            feed,
             clock: OriginClock::default(),
             video: None,
             still: None,
@@ -127,7 +134,7 @@ impl Player {
 
     /// A player for the host of the stream.
     pub(super) fn preview(id: StreamId) -> Self {
-        let player = Self::new(id);
+        let player = Self::new(Feed::Stream(id));
         player.with(|inner| inner.is_preview = true);
         // Who speaks does not want to hear it a second later.
         player.muted.set(true);
@@ -169,16 +176,21 @@ impl Player {
             }
         });
         self.with(|inner| {
-            if !inner.is_preview {
-                let leave = engine::attend(inner.id.as_str(), hear.as_ref().unchecked_ref());
+            if let Feed::Stream(id) = &inner.feed
+                && !inner.is_preview
+            {
+                let leave = engine::attend(id.as_str(), hear.as_ref().unchecked_ref());
                 inner.seat = Some(Seat { leave, _hear: hear });
             }
         });
     }
 
-    /// Whose picture it shows.
-    pub(super) fn id(self) -> StreamId {
-        self.with(|inner| inner.id.clone())
+    /// Whose picture it shows; none if it is not a stream of this server.
+    pub(super) fn id(self) -> Option<StreamId> {
+        self.with(|inner| match &inner.feed {
+            Feed::Stream(id) => Some(id.clone()),
+            Feed::Playlist(_) => None,
+        })
     }
 
     /// The page lets go of the player.
@@ -364,9 +376,11 @@ impl Player {
     }
 
     fn ask_status(self) {
-        let Some(id) = self.with(|inner| (!std::mem::replace(&mut inner.asking, true)).then(|| inner.id.clone()))
-        else {
-            return;
+        let feed = self.with(|inner| (!std::mem::replace(&mut inner.asking, true)).then(|| inner.feed.clone()));
+        let id = match feed {
+            Some(Feed::Stream(id)) => id,
+            Some(Feed::Playlist(url)) => return self.is_live_elsewhere(url),
+            None => return,
         };
         leptos::task::spawn_local(async move {
             let answer = api::status(&id).await;
@@ -391,6 +405,19 @@ impl Player {
                 inner.ask_at_ms = js_sys::Date::now() + f64::from(inner.session.status_interval_ms());
             });
         });
+    }
+
+    /// Nobody can be asked where the stream stands.
+    fn is_live_elsewhere(self, playlist: String) {
+        let Ok(id) = ELSEWHERE.parse() else { return };
+        let offline = StreamStatus::offline(id, 0);
+        let (state, broadcast) = (StreamState::Live, Some(playlist.clone()));
+        let status = StreamStatus { state, broadcast, playlist: Some(playlist), ..offline };
+        self.with(|inner| {
+            inner.asking = false;
+            inner.ask_at_ms = js_sys::Date::now() + f64::from(inner.session.status_interval_ms());
+        });
+        self.tell(Event::Status(Box::new(status)));
     }
 
     fn engine_says(self, kind: &str, number: f64, text: &str) {
@@ -454,39 +481,5 @@ impl Inner {
         if let (Some(engine), Some(still)) = (self.engine.take(), &self.still) {
             engine.destroy(still);
         }
-    }
-}
-
-/// "height frame-rate bitrate", as the engine writes it.
-fn rendition(line: &str) -> Option<Rendition> {
-    let mut words = line.split(' ');
-    Some(Rendition {
-        height: words.next()?.parse().ok()?,
-        frame_rate: words.next()?.parse().unwrap_or(0.0),
-        bitrate_bps: words.next()?.parse().unwrap_or(0),
-    })
-}
-
-/// "kind details status", as the engine writes it.
-fn failure(text: &str) -> Failure {
-    match text.split(' ').next() {
-        Some("network") => Failure::Network,
-        Some("media") => Failure::Media,
-        Some("unsupported") => Failure::Unsupported,
-        _ => Failure::Other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_engines_words_are_understood() {
-        assert_eq!(rendition("720 30 2600000").unwrap().height, 720);
-        assert_eq!(rendition("720 undefined 2600000").unwrap().frame_rate, 0.0);
-        assert!(rendition("undefined 30 1").is_none());
-        assert_eq!(failure("network fragLoadError 404"), Failure::Network);
-        assert_eq!(failure("unsupported no-media-source 0"), Failure::Unsupported);
     }
 }

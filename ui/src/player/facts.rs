@@ -5,11 +5,11 @@ use skylark_protocol::{StreamId, StreamState, nip19::Entity};
 
 use super::driver::Player;
 use crate::{
-    brand::{Icon, Mark, shapes},
+    brand::Mark,
     chat::Room,
     clock::duration,
-    engine,
     profiles::{Avatar, Name},
+    share::{Links, Share},
 };
 
 /// Title, host, viewers, and a link to share.
@@ -38,6 +38,17 @@ pub(super) fn Facts(player: Player, id: StreamId, room: RwSignal<Option<Room>>) 
         });
         player.viewers.get().filter(|_| is_on).map(|count| format!("{count} watching"))
     };
+    let links = {
+        let page = window().location().origin().unwrap_or_default();
+        let (page, embed) = (format!("{page}/s/{id}"), format!("{page}/embed/{id}"));
+        let links = StoredValue::new((page, embed));
+        move || {
+            let (page, embed) = links.get_value();
+            let room = room.get_untracked();
+            let naddr = room.map(|room| Entity::naddr(&room.stream(), &[room.relay_url()]));
+            Links { page, naddr, embed: Some(embed) }
+        }
+    };
     let host = move || room.get().map(|room| room.stream().pubkey);
     let hashtags = move || announced().map(|event| event.hashtags).unwrap_or_default();
     let summary = move || announced().map(|event| event.summary).filter(|summary| !summary.is_empty());
@@ -59,7 +70,7 @@ pub(super) fn Facts(player: Player, id: StreamId, room: RwSignal<Option<Room>>) 
                     {move || hashtags().into_iter().take(6).map(|word| view! { <bdi class="tag">{format!("#{word}")}</bdi> }).collect_view()}
                 </p>
             </div>
-            <Share room/>
+            <Share links/>
         </section>
         {move || summary().map(|summary| view! { <p class="summary"><bdi dir="auto">{summary}</bdi></p> })}
     }
@@ -70,51 +81,5 @@ fn untitled(player: Player) -> &'static str {
         Some(StreamState::Live | StreamState::Reconnecting) => "Live stream",
         Some(StreamState::Ended) => "Past stream",
         _ => "Stream",
-    }
-}
-
-/// Copies the page's address, and the one by which Nostr clients know the stream.
-#[component]
-fn Share(room: RwSignal<Option<Room>>) -> impl IntoView {
-    let copied = RwSignal::new(None::<&'static str>);
-    let copy = move |what: &'static str, text: String| {
-        leptos::task::spawn_local(async move {
-            copied.set(engine::copy_text(&text).await.is_truthy().then_some(what));
-            set_timeout(move || copied.set(None), std::time::Duration::from_secs(2));
-        });
-    };
-    let naddr = move || {
-        let room = room.get_untracked()?;
-        Some(format!("nostr:{}", Entity::naddr(&room.stream(), &[room.relay_url()])))
-    };
-    let face = move |what: &'static str, label: &'static str| {
-        let is_copied = move || copied.get() == Some(what);
-        view! {
-            <Icon path=Signal::derive(move || if is_copied() { shapes::CHECK } else { shapes::LINK })/>
-            <span aria-live="polite">{move || if is_copied() { "Copied" } else { label }}</span>
-        }
-    };
-    view! {
-        <div class="share">
-            <button
-                type="button"
-                id="copy"
-                class="pill"
-                on:click=move |_| copy("link", window().location().href().unwrap_or_default())
-            >
-                {face("link", "Copy link")}
-            </button>
-            <Show when=move || room.get().is_some()>
-                <button
-                    type="button"
-                    id="copy-naddr"
-                    class="pill"
-                    title="Its address in Nostr clients"
-                    on:click=move |_| if let Some(naddr) = naddr() { copy("naddr", naddr) }
-                >
-                    {face("naddr", "Nostr link")}
-                </button>
-            </Show>
-        </div>
     }
 }

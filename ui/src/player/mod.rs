@@ -7,6 +7,7 @@ mod facts;
 mod keys;
 mod message;
 mod quality;
+mod words;
 
 use leptos::{html, prelude::*};
 use skylark_protocol::{StreamId, address::Address};
@@ -19,13 +20,13 @@ use crate::{
     playback::{Event, State},
 };
 use admission::Admission;
-use driver::Player;
+use driver::{Feed, Player};
 use facts::Facts;
 
 /// `/s/{id}`
 #[component]
 pub(crate) fn Watch(id: StreamId) -> impl IntoView {
-    let player = Player::new(id.clone());
+    let player = Player::new(Feed::Stream(id.clone()));
     let stage = NodeRef::<html::Div>::new();
     let help = RwSignal::new(false);
     let room = RwSignal::new(None::<Room>);
@@ -74,6 +75,24 @@ pub(crate) fn Preview(id: StreamId) -> impl IntoView {
     view! { <Stage player stage help room=RwSignal::new(None)/> }
 }
 
+/// A live playlist of another server.
+#[component]
+pub(crate) fn PlayerElsewhere(url: String, room: RwSignal<Option<Room>>) -> impl IntoView {
+    let player = Player::new(Feed::Playlist(url));
+    let (stage, help) = (NodeRef::new(), RwSignal::new(false));
+    keys::listen(player, stage, help);
+    view! { <Stage player stage help room/> }
+}
+
+/// `/embed/{id}`: the picture alone, for other people's pages.
+#[component]
+pub(crate) fn Embed(id: StreamId) -> impl IntoView {
+    let player = Player::new(Feed::Stream(id));
+    let (stage, help) = (NodeRef::new(), RwSignal::new(false));
+    keys::listen(player, stage, help);
+    view! { <main class="embed"><Stage player stage help room=RwSignal::new(None)/></main> }
+}
+
 /// Joins the chat of a stream that belongs to somebody.
 fn open_chat(id: StreamId, room: RwSignal<Option<Room>>) {
     let owner = Owner::current();
@@ -90,13 +109,13 @@ fn open_private_chat(player: Player, room: RwSignal<Option<Room>>) {
     let owner = Owner::current();
     let host = Memo::new(move |_| player.admission.with(Admission::host));
     Effect::new(move |was_inside: Option<bool>| {
-        let (Some(owner), Some(host)) = (&owner, host.get()) else {
+        let (Some(owner), Some(host), Some(id)) = (&owner, host.get(), player.id()) else {
             if was_inside == Some(true) {
                 room.set(None);
             }
             return false;
         };
-        let opened = owner.with(|| Room::open(Address::live_event(host, player.id().as_str())));
+        let opened = owner.with(|| Room::open(Address::live_event(host, id.as_str())));
         room.set(Some(opened));
         true
     });

@@ -2,7 +2,7 @@
 
 use leptos::{html, prelude::*};
 
-use super::driver::{Player, Rendition};
+use super::{driver::Player, words::Rendition};
 use crate::brand::{Icon, shapes};
 
 /// Button and menu: automatic, and each rendition, best first.

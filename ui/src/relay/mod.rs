@@ -1,4 +1,5 @@
-//! The relay of the origin that served the page: one connection, kept up, shared by everything on the page.
+//! The relay of the origin that served the page, or several of other people: one connection, kept up, shared by everything
+//! on the page.
 
 pub(crate) mod frame;
 
@@ -14,6 +15,8 @@ use leptos::prelude::*;
 use skylark_protocol::event::{Event, EventId, PublicKey, UnsignedEvent, kind};
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, WebSocket};
+
+use crate::engine;
 
 pub(crate) use frame::Filter;
 use frame::Frame;
@@ -53,7 +56,9 @@ pub(crate) struct Relay {
 pub(crate) struct SubscriptionId(u32);
 
 struct Inner {
-    url: String,
+    urls: Vec<String>,
+    /// Other people's: nobody has looked at what they send.
+    is_outside: bool,
     socket: Option<Socket>,
     /// The connection was lost, and is made again in a moment.
     waits: bool,
@@ -96,8 +101,18 @@ impl Drop for Socket {
 impl Relay {
     /// Gives the handle to all components below. Nothing is connected before somebody asks for something.
     pub(crate) fn provide() {
+        Self::of(vec![url()], false);
+    }
+
+    /// Gives a handle to other people's relays to all components below. What they send is checked in `outside.js`.
+    pub(crate) fn provide_outside(urls: Vec<String>) {
+        Self::of(urls, true);
+    }
+
+    fn of(urls: Vec<String>, is_outside: bool) {
         let inner = Inner {
-            url: url(),
+            urls,
+            is_outside,
             socket: None,
             waits: false,
             failures: 0,
@@ -118,7 +133,12 @@ impl Relay {
 
     /// Its URL.
     pub(crate) fn url(self) -> String {
-        self.with(|inner| inner.url.clone())
+        self.with(|inner| inner.urls.first().cloned().unwrap_or_default())
+    }
+
+    /// Whether these are other people's relays.
+    pub(crate) fn is_outside(self) -> bool {
+        self.with(|inner| inner.is_outside)
     }
 
     /// Whether it can be talked to now; tracked.
@@ -167,8 +187,14 @@ impl Relay {
             return Err("Too many messages wait for the server.".to_owned());
         }
         self.connect();
-        set_timeout(move || self.answer(&id, Err("The server does not answer.".to_owned())), ANSWER_PATIENCE);
+        let late = move || self.is_there().then(|| self.answer(&id, Err("The server does not answer.".to_owned())));
+        set_timeout(move || _ = late(), ANSWER_PATIENCE);
         answer.await.unwrap_or_else(|_| Err("The server does not answer.".to_owned()))
+    }
+
+    /// The part of the page that asked for it is still there.
+    fn is_there(self) -> bool {
+        self.inner.try_get_value().is_some()
     }
 
     fn with<T>(self, act: impl FnOnce(&mut Inner) -> T) -> T {
@@ -215,7 +241,13 @@ impl Relay {
         if self.with(|inner| inner.waits || inner.socket.is_some()) {
             return;
         }
-        let Ok(socket) = WebSocket::new(&self.url()) else { return self.lost() };
+        let outside = self.with(|inner| inner.is_outside.then(|| inner.urls.join(" ")));
+        let socket = match outside {
+            Some(urls) => Ok(engine::open_relays(&urls).unchecked_into()),
+            None => WebSocket::new(&self.url()),
+        };
+        let Ok(socket) = socket else { return self.lost() };
+        let socket: WebSocket = socket;
         let open = Closure::<dyn FnMut()>::new(move || self.opened());
         let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             if let Some(text) = event.data().as_string() {
@@ -254,6 +286,9 @@ impl Relay {
         });
         // The socket is let go of later: this may be one of its own listeners.
         let again = move || {
+            if !self.is_there() {
+                return;
+            }
             self.with(|inner| {
                 inner.waits = false;
                 inner.socket = None;

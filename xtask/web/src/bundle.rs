@@ -9,17 +9,33 @@ use sha2::{Digest, Sha256};
 
 use crate::{Workspace, inputs, run};
 
-/// Programs of the site: one for viewers, one for streamers, one for the front page, so that nobody loads what only others
-/// need.
-pub(crate) const PROGRAMS: [&str; 3] = ["viewer", "dashboard", "discover"];
+/// Programs of the site: one for viewers, one for streamers, one for the front page, one for live events of other servers,
+/// so that nobody loads what only others need.
+pub(crate) const PROGRAMS: [&str; 4] = ["viewer", "dashboard", "discover", "event"];
 /// The page of each program, and the script that starts it.
-const PAGES: [(&str, &str); 3] =
-    [("index.html", "boot.js"), ("dashboard.html", "boot-dashboard.js"), ("discover.html", "boot-discover.js")];
-/// Style sheets: what all pages look like, and what streamers' pages add.
-const SHEETS: [&str; 2] = ["viewer.css", "dashboard.css"];
+const PAGES: [(&str, &str); 4] = [
+    ("index.html", "boot.js"),
+    ("dashboard.html", "boot-dashboard.js"),
+    ("discover.html", "boot-discover.js"),
+    ("event.html", "boot-event.js"),
+];
+/// The sheet of all pages, and those that single pages load besides.
+const SHEETS: [&str; 4] = ["viewer.css", "dashboard.css", "discover.css", "event.css"];
+/// Modules with parts of nostr-tools, and where they begin.
+const BUNDLES: [(&str, &str); 2] = [("identity.js", "identity/index.js"), ("outside.js", "js/outside.js")];
 /// What no viewer's page needs at first: it is fetched when somebody watches, or signs in, or streams.
-const LOADED_LATER: &[&str] =
-    &["hls", "identity", "dashboard", "boot-dashboard", "discover", "boot-discover", "picture"];
+const LOADED_LATER: &[&str] = &[
+    "hls",
+    "identity",
+    "outside",
+    "dashboard",
+    "boot-dashboard",
+    "discover",
+    "boot-discover",
+    "event",
+    "boot-event",
+    "picture",
+];
 /// Extensions worth a compressed copy.
 const COMPRESSIBLE: &[&str] = &["html", "js", "css", "wasm", "svg", "json", "webmanifest"];
 
@@ -40,14 +56,16 @@ pub fn assemble(workspace: &Workspace, programs: &Path) -> Result<Site> {
     let result = (|| {
         let mut assets = Assets::default();
         assets.add("hls.js", read(&ui.join("node_modules/hls.js/dist/hls.light.min.mjs"))?);
+        for (name, entry) in BUNDLES {
+            assets.add(name, node(workspace, &["js/bundle.mjs", entry], &work.join(name))?);
+        }
         assets.add("engine.js", read(&ui.join("js/engine.js"))?);
         let font = "node_modules/@fontsource-variable/figtree/files/figtree-latin-wght-normal.woff2";
         assets.add("figtree.woff2", read(&ui.join(font))?);
-        assets.add("identity.js", node(workspace, "identity/build.mjs", &work.join("identity.js"))?);
         assets.add("account.js", read(&ui.join("js/account.js"))?);
         assets.add("picture.js", read(&ui.join("js/picture.js"))?);
         for sheet in SHEETS {
-            assets.add(sheet, node(workspace, "style/build.mjs", &work.join(sheet))?);
+            assets.add(sheet, node(workspace, &["style/build.mjs", sheet], &work.join(sheet))?);
         }
         for (name, content) in folder(&ui.join("static"))? {
             assets.add(&name, content);
@@ -82,10 +100,9 @@ fn bind(wasm: &Path, name: &str, work: &Path) -> Result<(Vec<u8>, Vec<u8>)> {
     Ok((read(&work.join(format!("{name}.js")))?, read(&work.join(format!("{name}_bg.wasm")))?))
 }
 
-/// What a build script of the site writes to `output`, which it is told with the file's name.
-fn node(workspace: &Workspace, script: &str, output: &Path) -> Result<Vec<u8>> {
-    let name = output.file_name().unwrap_or_default();
-    run(Command::new("node").current_dir(workspace.ui()).arg(script).arg(output).arg(name))?;
+/// What a build script of the site writes to `output`.
+fn node(workspace: &Workspace, script: &[&str], output: &Path) -> Result<Vec<u8>> {
+    run(Command::new("node").current_dir(workspace.ui()).args(script).arg(output))?;
     read(output)
 }
 
@@ -163,7 +180,9 @@ impl Site {
         let mut sum = 0;
         for (name, content) in &self.files {
             let size = brotli(content).map_or(content.len(), |packed| packed.len());
-            if !LOADED_LATER.iter().any(|script| name.starts_with(&format!("assets/{script}."))) {
+            let is_later =
+                |script: &&str| name.starts_with(&format!("assets/{script}.")) || *name == format!("{script}.html");
+            if !LOADED_LATER.iter().any(is_later) {
                 sum += size;
             }
             lines.push(format!("{name:40} {:>8} B, {size:>7} B with brotli", content.len()));

@@ -13,7 +13,7 @@ use crate::streams::Refused;
 
 /// An error of the API.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(in crate::serve) struct Failure {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,

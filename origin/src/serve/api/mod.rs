@@ -31,6 +31,7 @@ use axum::{
 use skylark_protocol::{LiveStreams, StreamId, StreamStatus, mirror::OutsideRelays};
 use tokio::sync::watch::Receiver;
 
+pub(super) use discover::address;
 pub use site_url::SiteUrl;
 
 use self::{caller::Callers, failure::Failure, watch::Sessions};
@@ -131,6 +132,8 @@ pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
         .route("/metrics", get(metrics))
         .route("/", get(site::home))
         .route("/s/{id}", get(site::watch))
+        .route("/e/{naddr}", get(site::event))
+        .route("/embed/{id}", get(site::embed))
         .route("/studio-web", get(site::dashboard))
         .route("/assets/{*path}", get(site::asset))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "not found\n") })

@@ -23,7 +23,7 @@ impl SiteUrl {
 
     /// `https://live.example.org`: what URLs of this site begin with. A name that the client chose is believed only if
     /// it cannot but name this machine: otherwise what was signed for another site would be taken here.
-    pub(super) fn base(&self, parts: &Parts) -> Result<String, Failure> {
+    pub(in crate::serve) fn base(&self, parts: &Parts) -> Result<String, Failure> {
         if let Some(configured) = &self.configured {
             return Ok(configured.clone());
         }

@@ -1,11 +1,13 @@
-// Bundles the room that signs, with what it uses of npm's nostr-tools, into one module.
+// Bundles a module, with what it uses of npm's nostr-tools, into one file.
 //
-//   node identity/build.mjs OUTPUT   (in ui/)
+//   node js/bundle.mjs ENTRY OUTPUT   (in ui/)
 import { build } from "esbuild";
 
+const [entry, outfile] = process.argv.slice(2);
+
 await build({
-  entryPoints: ["identity/index.js"],
-  outfile: process.argv[2],
+  entryPoints: [entry],
+  outfile,
   bundle: true,
   format: "esm",
   minify: true,
