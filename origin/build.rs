@@ -10,15 +10,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What the origin serves at `/` until the site is built.
+/// What the origin serves until the site is built.
 const PLACEHOLDER: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Skylark</title>\
 <p>This origin was built without its viewer site. Build it with <code>cargo xtask run</code>.</p></html>\n";
 
+/// The pages that stand for the whole site until then.
+const PAGES: [&str; 2] = ["index.html", "discover.html"];
+
 fn main() -> io::Result<()> {
     let dist = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("../ui/dist");
-    if !dist.join("index.html").exists() {
-        fs::create_dir_all(&dist)?;
-        fs::write(dist.join("index.html"), PLACEHOLDER)?;
+    fs::create_dir_all(&dist)?;
+    for page in PAGES.map(|page| dist.join(page)) {
+        if !page.exists() {
+            fs::write(page, PLACEHOLDER)?;
+        }
     }
     println!("cargo::rerun-if-changed={}", dist.display());
     fs::write(PathBuf::from(variable("OUT_DIR")?).join("site.rs"), table(&dist.canonicalize()?)?)
