@@ -6,6 +6,7 @@ mod chat;
 mod command_line;
 mod controls;
 mod dashboard;
+mod desk;
 mod discover;
 mod escrow;
 mod evening;

@@ -135,7 +135,10 @@ fn Field(room: Room, trouble: RwSignal<Option<String>>) -> impl IntoView {
                 aria-label="Your message"
                 enterkeyhint="send"
                 prop:value=move || text.get()
-                on:input=move |event| text.set(event_target_value(&event))
+                on:input=move |event| {
+                    text.set(event_target_value(&event));
+                    trouble.set(None);
+                }
                 on:keydown=move |event| {
                     // While an input method composes, the return key is its own.
                     if event.key() == "Enter" && !event.shift_key() && !event.is_composing() {
