@@ -276,7 +276,7 @@ export class Engine {
 
   /** One line per rendition: height, frame rate, bits per second. */
   levels() {
-    return (this.#hls?.levels ?? []).map((one) => `${one.height} ${one.frameRate} ${one.bitrate}`).join("\n");
+    return (this.#hls?.levels ?? []).map((one) => `${one.height} ${Math.round(one.frameRate)} ${one.bitrate}`).join("\n");
   }
 
   /** Plays rendition `index` from now on, or lets the bandwidth decide for -1. */

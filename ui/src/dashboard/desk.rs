@@ -215,7 +215,7 @@ pub(super) fn Desk(id: StreamId, me: PublicKey, access: Option<StreamAccess>) ->
                     {(!is_new).then(keys)}
                     <Edit state/>
                     <Thumbnail identity path=state.path("/thumbnail") now=picture sent=has_picture/>
-                    <Relays stream=room.stream() named save=save_relays/>
+                    <Relays stream=room.stream() own=room.relay_url().trim_end_matches('/').to_owned() named save=save_relays/>
                 })}
             </div>
             <Chat room open=chat_open/>

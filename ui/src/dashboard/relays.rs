@@ -20,6 +20,8 @@ const REFRESH: Duration = Duration::from_secs(4);
 #[component]
 pub(super) fn Relays(
     stream: Address,
+    /// This server's own, which is none of them.
+    own: String,
     /// Those that the live event names.
     named: Signal<Vec<String>>,
     save: Callback<Vec<String>>,
@@ -27,10 +29,11 @@ pub(super) fn Relays(
     let links = RwSignal::new(Vec::<OutsideRelay>::new());
     let (typed, trouble) = (RwSignal::new(None::<String>), RwSignal::new(None::<String>));
     let refresh = move || {
-        let stream = stream.clone();
+        let (stream, own) = (stream.clone(), own.clone());
         leptos::task::spawn_local(async move {
             if let Ok(found) = api::relays().await {
-                let ours = found.relays.into_iter().filter(|relay| relay.live_events.contains(&stream));
+                let is_ours = |relay: &OutsideRelay| relay.url != own && relay.live_events.contains(&stream);
+                let ours = found.relays.into_iter().filter(is_ours);
                 links.try_set(ours.collect());
             }
         });

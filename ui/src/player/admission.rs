@@ -1,7 +1,8 @@
 //! Being let into a private stream: whoever has signed in asks the origin for a ticket, once.
 
 use leptos::prelude::*;
-use skylark_protocol::{StreamStatus, api::Ticket, event::PublicKey, nip19::Entity};
+use serde::Deserialize;
+use skylark_protocol::{StreamStatus, event::PublicKey, nip19::Entity};
 
 use super::driver::Player;
 use crate::{
@@ -12,6 +13,20 @@ use crate::{
 
 /// A ticket that is good for less than this is not worth keeping, seconds.
 const LAST_MINUTE_S: u64 = 60;
+
+/// Of a ticket, what a viewer's page needs: this program is small.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct Ticket {
+    stream: Stream,
+    playlist: String,
+    good_until_s: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Stream {
+    owner: PublicKey,
+    status: StreamStatus,
+}
 
 /// Where the viewer stands with a private stream.
 #[derive(Debug, Clone, Default, PartialEq)]

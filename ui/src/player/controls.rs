@@ -95,13 +95,18 @@ fn Volume(player: Player) -> impl IntoView {
                 max="1"
                 step="0.05"
                 aria-label="Volume"
-                aria-valuetext=move || format!("{:.0} %", heard() * 100.0)
-                style:--filled=move || format!("{:.0}%", heard() * 100.0)
-                prop:value=move || heard().to_string()
-                on:input=move |event| player.set_volume(event_target_value(&event).parse().unwrap_or(1.0))
+                aria-valuetext=move || format!("{} %", percent(heard()))
+                style:--filled=move || format!("{}%", percent(heard()))
+                prop:value=move || f64::from(percent(heard())) / 100.0
+                on:input=move |event| player.set_volume(event_target::<web_sys::HtmlInputElement>(&event).value_as_number())
             />
         </div>
     }
+}
+
+/// Whole numbers are told: to write fractions, the program would need as much again as this whole bar.
+fn percent(volume: f64) -> u32 {
+    (volume * 100.0).round() as u32
 }
 
 /// The live badge, which is also the way back to the live edge, and how old the picture is.
@@ -111,7 +116,8 @@ fn Live(player: Player) -> impl IntoView {
     let interrupted = move || player.view.get().state == State::Reconnecting;
     let latency = move || {
         let ms = player.latency_ms.get().filter(|ms| (0..3_600_000).contains(ms))?;
-        Some(format!("{:.1} s", f64::from(ms) / 1000.0))
+        let tenths = (ms + 50) / 100;
+        Some(format!("{}.{} s", tenths / 10, tenths % 10))
     };
     view! {
         <button

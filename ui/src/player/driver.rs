@@ -20,8 +20,8 @@ use crate::{
 
 /// How often the session hears that time goes by.
 const TICK: std::time::Duration = std::time::Duration::from_millis(250);
-/// Where the viewer's volume is remembered.
-const VOLUME_KEY: &str = "skylark.volume";
+/// Where the viewer's volume is remembered, in percent.
+const VOLUME_KEY: &str = "skylark.loudness";
 /// Where it is remembered that the viewer wants no sound.
 const MUTED_KEY: &str = "skylark.muted";
 
@@ -113,7 +113,8 @@ impl Player {
             seat: None,
             session,
         };
-        let volume = engine::remembered(VOLUME_KEY).and_then(|text| text.parse().ok()).unwrap_or(1.0_f64);
+        let percent = engine::remembered(VOLUME_KEY).and_then(|text| text.parse::<u32>().ok()).unwrap_or(100);
+        let volume = f64::from(percent) / 100.0;
         Self {
             view: RwSignal::new(inner.session.view()),
             stream: RwSignal::new(None),
@@ -232,7 +233,7 @@ impl Player {
     pub(super) fn set_volume(self, volume: f64) {
         let volume = volume.clamp(0.0, 1.0);
         self.volume.set(volume);
-        engine::remember(VOLUME_KEY, &format!("{volume:.2}"));
+        engine::remember(VOLUME_KEY, &((volume * 100.0).round() as u32).to_string());
         if let Some(video) = self.video() {
             video.set_volume(volume);
         }

@@ -87,14 +87,14 @@ fn close_outside(root: NodeRef<html::Div>, open: RwSignal<bool>) {
 
 /// "1080p", "720p60".
 fn label(rendition: &Rendition) -> String {
-    let rate = rendition.frame_rate.round();
-    if rate > 31.0 { format!("{}p{rate}", rendition.height) } else { format!("{}p", rendition.height) }
+    let rate = rendition.frame_rate.round() as u32;
+    if rate > 31 { format!("{}p{rate}", rendition.height) } else { format!("{}p", rendition.height) }
 }
 
 /// "2.6 Mbit/s", "800 kbit/s".
 fn rate(bitrate_bps: u64) -> String {
-    let kbit = bitrate_bps as f64 / 1000.0;
-    if kbit < 1000.0 { format!("{kbit:.0} kbit/s") } else { format!("{:.1} Mbit/s", kbit / 1000.0) }
+    let (kbit, tenths) = ((bitrate_bps + 500) / 1000, (bitrate_bps + 50_000) / 100_000);
+    if kbit < 1000 { format!("{kbit} kbit/s") } else { format!("{}.{} Mbit/s", tenths / 10, tenths % 10) }
 }
 
 #[cfg(test)]

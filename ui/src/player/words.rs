@@ -15,7 +15,7 @@ pub(super) fn rendition(line: &str) -> Option<Rendition> {
     let mut words = line.split(' ');
     Some(Rendition {
         height: words.next()?.parse().ok()?,
-        frame_rate: words.next()?.parse().unwrap_or(0.0),
+        frame_rate: words.next()?.parse::<u32>().map_or(0.0, f64::from),
         bitrate_bps: words.next()?.parse().unwrap_or(0),
     })
 }
