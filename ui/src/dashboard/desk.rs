@@ -25,6 +25,8 @@ use crate::{
 
 /// How often the origin is asked how the stream does.
 const REFRESH: Duration = Duration::from_secs(3);
+/// What has to wait for something else is tried again after this.
+const AGAIN: Duration = Duration::from_millis(100);
 /// How often a live stream is announced anew.
 const ANNOUNCE: Duration = Duration::from_secs(60);
 
@@ -46,10 +48,12 @@ impl State {
         format!("/api/v1/streams/{}{rest}", self.id.get_value())
     }
 
-    /// Does one thing at a time and says what went wrong with it.
+    /// Does one thing after the other and says what went wrong with it: while a stream is announced, nothing is lost.
     fn run(self, act: impl Future<Output = Result<(), String>> + 'static) {
-        if self.busy.get_untracked() {
-            return;
+        match self.busy.try_get_untracked() {
+            None => return,
+            Some(true) => return set_timeout(move || self.run(act), AGAIN),
+            Some(false) => {}
         }
         self.busy.set(true);
         leptos::task::spawn_local(async move {
