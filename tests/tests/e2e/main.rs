@@ -19,6 +19,7 @@ mod nostr_tools;
 mod outside_relay;
 mod page;
 mod players;
+mod private;
 mod restart;
 mod returning;
 mod rtmp;

@@ -79,7 +79,7 @@ pub(super) fn DetailsForm(
                     <input name="starts" type="datetime-local" on:input=move |event| starts.set(event_target_value(&event))/>
                     <small>"Leave it empty to start whenever you are ready."</small>
                 </label>
-                <label class="check">
+                <label class="switch">
                     <input name="private" type="checkbox" on:change=move |event| private.set(event_target_checked(&event))/>
                     <span>"Private: only people whom you let in can watch, chat, or find it. This cannot be changed later."</span>
                 </label>

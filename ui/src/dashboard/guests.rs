@@ -48,7 +48,7 @@ pub(super) fn Guests(identity: Identity, path: String) -> impl IntoView {
     };
     let row = move |guest: PublicKey| {
         view! {
-            <li class="row">
+            <li>
                 <Avatar pubkey=guest/>
                 <Name pubkey=guest/>
                 <button type="button" class="pill" data-guest=guest.to_string() on:click=move |_| change("DELETE", guest)>
@@ -61,7 +61,7 @@ pub(super) fn Guests(identity: Identity, path: String) -> impl IntoView {
         <section class="panel" id="guests" aria-labelledby="guests-title">
             <h2 id="guests-title">"Guests"</h2>
             <p class="notice">"Only you and these people can watch. Whoever you show out is out within seconds."</p>
-            <ul class="rows">{move || guests.get().into_iter().map(row).collect_view()}</ul>
+            <ul class="people">{move || guests.get().into_iter().map(row).collect_view()}</ul>
             <form class="order-form" on:submit=submit>
                 <label class="field">
                     <span>"Public key of a guest"</span>
