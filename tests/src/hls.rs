@@ -294,17 +294,9 @@ impl Player {
     }
 }
 
-/// A reference in a playlist, made absolute.
+/// A reference in a playlist, made absolute (RFC 3986 §5).
 #[must_use]
 pub fn resolve(base: &str, reference: &str) -> String {
-    if reference.contains("://") {
-        return reference.to_owned();
-    }
-    let base = base.split('?').next().unwrap_or(base);
-    if let Some(path) = reference.strip_prefix('/') {
-        let host_end = base.find("://").and_then(|at| base[at + 3..].find('/').map(|slash| at + 3 + slash));
-        return format!("{}/{path}", &base[..host_end.unwrap_or(base.len())]);
-    }
-    let folder = base.rfind('/').map_or(base, |slash| &base[..=slash]);
-    format!("{folder}{reference}")
+    let base = url::Url::parse(base);
+    base.and_then(|base| base.join(reference)).map_or_else(|_| reference.to_owned(), |url| url.to_string())
 }

@@ -122,12 +122,12 @@ const VIEWER = "skylark.viewer";
 const RETRY_MS = 4000;
 
 /** Takes a seat in front of a stream, and hears its status as JSON whenever it changes; the answer leaves again. */
-export function attend(id, hear) {
+export function attend(id, ticket, hear) {
   let viewer = remembered(VIEWER);
   if (!viewer) remember(VIEWER, (viewer = crypto.randomUUID?.() ?? String(Math.random())));
   let socket, timer;
   const sit = () => {
-    socket = new WebSocket(`${location.origin.replace("http", "ws")}/api/v1/streams/${id}/ws?viewer=${viewer}`);
+    socket = new WebSocket(`${location.origin.replace("http", "ws")}/api/v1/streams/${id}/ws?viewer=${viewer}&ticket=${ticket}`);
     socket.onmessage = ({ data }) => hear(data);
     // Spread out, so that not all pages come back at once.
     socket.onclose = () => (timer = setTimeout(sit, RETRY_MS * (0.5 + Math.random())));

@@ -115,7 +115,10 @@ async fn authorisation(identity: Identity, method: &str, path: &str, body: &[u8]
     let pubkey = identity.pubkey_now().ok_or("Please sign in first.")?;
     let site = leptos::prelude::window().location().origin().unwrap_or_default();
     let url = format!("{site}{path}");
-    let event = identity.sign(&nip98::unsigned(pubkey, nip98::Request { url: &url, method, body }, now_s())).await?;
+    let mut unsigned = nip98::unsigned(pubkey, nip98::Request { url: &url, method, body }, now_s());
+    // Two requests that are the same in one second are still two.
+    unsigned.tags.push(vec!["nonce".to_owned(), js_sys::Math::random().to_string()]);
+    let event = identity.sign(&unsigned).await?;
     serde_json::to_string(&event).map_err(|error| error.to_string())
 }
 

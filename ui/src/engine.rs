@@ -86,8 +86,9 @@ extern "C" {
     /// The promise of the status that the page asked for before this program ran; once, then `None`.
     #[wasm_bindgen(js_name = takeFirstStatus)]
     pub fn take_first_status() -> Option<js_sys::Promise>;
-    /// Takes a seat in front of a stream and hears its status, as JSON; the answer is called to leave.
-    pub fn attend(id: &str, hear: &js_sys::Function) -> js_sys::Function;
+    /// Takes a seat in front of a stream and hears its status, as JSON; the answer is called to leave. The ticket is one
+    /// for a private stream, or empty.
+    pub fn attend(id: &str, ticket: &str, hear: &js_sys::Function) -> js_sys::Function;
     /// Lets a reaction float over the picture.
     pub fn float(symbol: &str);
     /// Fetches hls.js when the browser is idle.

@@ -135,6 +135,7 @@ async fn strangers_get_nothing() {
 
     let status = get(&stage, &party.api("/status")).await;
     assert_eq!((&status["is_private"], &status["playlist"]), (&json!(true), &Value::Null), "{status}");
+    assert_eq!(stage.get(&party.api("/calendar")).await.status, 403);
     for path in [party.api(""), party.api("/chat"), party.api("/reactions"), party.api("/viewers")] {
         assert_eq!(stage.get(&path).await.status, 403, "{path}");
         assert_eq!(Owner::new(&stage, 9).ask("GET", &path, Value::Null).await.0, 403, "{path}");

@@ -230,6 +230,8 @@ pub(super) fn Desk(id: StreamId, me: PublicKey, access: Option<StreamAccess>) ->
 /// Title, phase, and what to do next.
 #[component]
 fn Bar(state: State) -> impl IntoView {
+    // Nobody outside is told when it begins.
+    let is_private = move || state.stream.with(|stream| stream.as_ref().is_some_and(|one| one.details.private));
     let sure = RwSignal::new(false);
     let phase = Memo::new(move |_| state.stream.with(|stream| stream.as_ref().map(|stream| stream.phase)));
     let title = move || state.stream.with(|stream| stream.as_ref().map(|stream| stream.details.title.clone()));
@@ -301,7 +303,7 @@ fn Bar(state: State) -> impl IntoView {
             </span>
             <h1 class="clamp"><bdi>{title}</bdi></h1>
             <a class="pill" href=move || format!("/s/{}", state.id.get_value()) target="_blank">"Viewers' page"</a>
-            {move || starts().map(|at| view! {
+            {move || starts().filter(|_| !is_private()).map(|at| view! {
                 <a class="pill" id="calendar" href=state.path("/calendar") download="" title="A file for your calendar, to share">
                     {clock::day_and_time(at)}
                 </a>

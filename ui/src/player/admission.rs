@@ -51,6 +51,14 @@ impl Admission {
         }
     }
 
+    /// What answers for the viewer.
+    pub(super) fn secret(&self) -> Option<&str> {
+        match self {
+            Self::Inside(_, ticket) => ticket.secret(),
+            _ => None,
+        }
+    }
+
     /// Whom this is about.
     pub(super) fn viewer(&self) -> Option<PublicKey> {
         match self {
@@ -106,6 +114,7 @@ impl Player {
                 Ok(ticket) => {
                     let status = ticket.stream.status.clone();
                     self.admission.set(Admission::Inside(who, Box::new(ticket)));
+                    self.take_seat();
                     self.tell(Event::Status(Box::new(self.admitted(status))));
                 }
                 Err(why) => self.admission.set(Admission::Refused(who, why)),
@@ -134,7 +143,9 @@ pub(super) fn Gate(player: Player) -> impl IntoView {
         match player.admission.get() {
         Admission::Outside => view! {
             <p>"Only the host's guests can watch. Sign in with the key that you were invited with."</p>
-            <button type="button" id="gate-sign-in" class="pill primary" on:click=sign_in>"Sign in"</button>
+            {player.identity.map(|_| view! {
+                <button type="button" id="gate-sign-in" class="pill primary" on:click=sign_in>"Sign in"</button>
+            })}
         }
         .into_any(),
         Admission::Asking(_) => view! { <p>"Asking to be let in. Your signer may want a word with you."</p> }.into_any(),

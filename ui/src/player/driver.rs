@@ -170,7 +170,8 @@ impl Player {
         });
     }
 
-    fn take_seat(self) {
+    /// Is counted among the viewers, of a private stream with a ticket.
+    pub(super) fn take_seat(self) {
         let hear = Closure::new(move |text: String| {
             if let Ok(status) = serde_json::from_str::<StreamStatus>(&text) {
                 self.tell(Event::Status(Box::new(self.admitted(status))));
@@ -180,7 +181,8 @@ impl Player {
             if let Feed::Stream(id) = &inner.feed
                 && !inner.is_preview
             {
-                let leave = engine::attend(id.as_str(), hear.as_ref().unchecked_ref());
+                let ticket = self.admission.with_untracked(|one| one.secret().unwrap_or_default().to_owned());
+                let leave = engine::attend(id.as_str(), &ticket, hear.as_ref().unchecked_ref());
                 inner.seat = Some(Seat { leave, _hear: hear });
             }
         });

@@ -26,7 +26,7 @@ use tokio::{
 use super::{Rooms, Shared, failure::Failure};
 use crate::{
     audience::Seat,
-    live::LiveStream,
+    live::{LiveStream, gate::Gate},
     places::{Place, Places},
     serve::peer::Peer,
 };
@@ -69,6 +69,8 @@ impl Default for Sessions {
 pub(super) struct Introduction {
     /// A random name that the viewer's browser keeps, so that its tabs are one viewer.
     viewer: Option<String>,
+    /// What a guest of a private stream has; who has none is told, but does not watch.
+    ticket: Option<String>,
 }
 
 /// `GET /api/v1/streams/{id}/ws?viewer=…`
@@ -96,7 +98,10 @@ pub(super) async fn watch(
         Ok(owned) => Viewers { now: 0, peak: owned.peak_viewers, total: owned.total_viewers },
         Err(_) => Viewers::default(),
     };
-    let seat = shared.rooms.streams.audience().enter(&id, &name, before);
+    let is_guest =
+        |gate: &Gate| introduction.ticket.is_some_and(|ticket| gate.takes(&ticket, shared.rooms.live.clock().now()));
+    let watches = stream.guarded().as_deref().is_none_or(is_guest);
+    let seat = watches.then(|| shared.rooms.streams.audience().enter(&id, &name, before));
     let stop = shared.rooms.stop.clone();
     let session = Session { rooms: shared.rooms, stream, _seat: seat, _place: place };
     Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(|socket| session.run(socket, stop)))
@@ -111,7 +116,7 @@ struct Said {
 struct Session {
     rooms: Rooms,
     stream: Arc<LiveStream>,
-    _seat: Seat,
+    _seat: Option<Seat>,
     _place: Option<Place>,
 }
 
