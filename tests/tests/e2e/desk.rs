@@ -56,8 +56,6 @@ async fn a_planned_stream_has_a_picture_and_a_place_in_the_calendar() -> Result<
         return picture?.src.includes('/thumbnail?v=') && picture.naturalWidth > 0 && picture.naturalWidth <= 1280";
     host.wait_for("the picture is kept, made smaller", SOON, shown).await?;
 
-    host.script("document.querySelector('#relays').scrollIntoView()").await?;
-    host.screenshot("dashboard-relays").await?;
     host.script("document.querySelector('#order').scrollIntoView()").await?;
     host.screenshot("dashboard-order").await?;
 
@@ -77,6 +75,28 @@ async fn a_planned_stream_has_a_picture_and_a_place_in_the_calendar() -> Result<
     site::wait_for_phase(&host, "live").await?;
     assert_eq!(host.recording().await?.errors, Vec::<String>::new());
     Ok(())
+}
+
+#[tokio::test]
+async fn other_relays_carry_what_the_desk_names_them_for() -> Result<()> {
+    let outside = Origin::with_config("[relay]\nscope = \"live\"\n").await?;
+    let origin = Origin::with_config(&format!("{OPEN_TO_ALL}[relay]\nmirror_private = true\n")).await?;
+    let host = host(&origin).await?;
+    let stream = site::make_stream(&host, "Everywhere").await?;
+    let url = format!("ws://{}", outside.http);
+    host.fill("textarea[name='relays']", &format!("{url}\nws://127.0.0.1:9")).await?;
+    host.click("#relays [type='submit']").await?;
+    host.wait_for_text("Connected. It has", SOON).await?;
+    host.wait_for_text("Cannot be reached; it is tried again by itself.", SOON).await?;
+    host.script("document.querySelector('#relays').scrollIntoView()").await?;
+    host.screenshot("dashboard-relays").await?;
+    let mut relay = RelayClient::connect(&format!("{url}/")).await?;
+    let filter = json!({ "kinds": [30_311], "#d": [stream.stream] });
+    e2e::wait::until("the other relay has the live event", SOON, async || {
+        let found = relay.subscribe("stream", &filter).await.ok()?;
+        (!found.is_empty()).then_some(())
+    })
+    .await
 }
 
 #[tokio::test]

@@ -151,7 +151,8 @@ pub(super) fn Gate(player: Player) -> impl IntoView {
         Admission::Asking(_) => view! { <p>"Asking to be let in. Your signer may want a word with you."</p> }.into_any(),
         Admission::Inside(..) => ().into_any(),
         Admission::Refused(who, why) => view! {
-            <p id="gate-refused">{why}</p>
+            // What stands before the colon is in the headline already.
+            <p id="gate-refused">{sentence(why.rsplit(": ").next().unwrap_or_default())}</p>
             <p>"The host can let this key in:"</p>
             <code class="npub">{Entity::npub(&who)}</code>
             <button type="button" id="gate-again" class="pill" on:click=move |_| player.ask_for_ticket()>"Ask again"</button>
@@ -160,4 +161,11 @@ pub(super) fn Gate(player: Player) -> impl IntoView {
     }
     };
     view! { {move || is_shown().then(|| view! { <div class="gate">{part}</div> })} }
+}
+
+/// What a server says, for people.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain(['.']).collect()
 }
