@@ -211,7 +211,6 @@ impl Link {
 
     async fn subscribe(&self, outside: &nostr_sdk::Relay, live_events: BTreeSet<Address>) -> Result<(), RelayError> {
         let name = SubscriptionId::new("skylark");
-        self.report.change(|relay| relay.live_events = live_events.iter().cloned().collect());
         if live_events.is_empty() {
             return outside.unsubscribe(&name).await;
         }

@@ -66,6 +66,13 @@ struct Handle {
     task: AbortHandle,
 }
 
+impl Handle {
+    /// How it goes, and for which live events, connected or not.
+    fn read(&self) -> OutsideRelay {
+        OutsideRelay { live_events: self.wanted.borrow().iter().cloned().collect(), ..self.report.read() }
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         self.task.abort();
@@ -108,7 +115,7 @@ impl Mirror {
     /// When the database fails.
     pub async fn relays(&self) -> Result<OutsideRelays, DbError> {
         let waiting = self.outbox.waiting().await?;
-        let relays: Vec<OutsideRelay> = self.lock().values().map(|handle| handle.report.read()).collect();
+        let relays: Vec<OutsideRelay> = self.lock().values().map(Handle::read).collect();
         let counted = relays
             .into_iter()
             .map(|relay| OutsideRelay { waiting: waiting.get(&relay.url).copied().unwrap_or_default(), ..relay });
