@@ -106,6 +106,16 @@ pub struct StreamStatus {
 }
 
 impl StreamStatus {
+    /// What strangers may know of a private stream; of any other, all.
+    #[must_use]
+    pub fn for_strangers(self) -> Self {
+        if self.is_private {
+            Self { state: self.state, is_private: true, ..Self::offline(self.id, self.now_ms) }
+        } else {
+            self
+        }
+    }
+
     /// Of a stream that nobody has published to.
     #[must_use]
     pub fn offline(id: StreamId, now_ms: i64) -> Self {

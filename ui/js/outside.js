@@ -72,11 +72,11 @@ export function join(face, urls) {
       return;
     }
     const [type, name, first, second] = Array.isArray(message) ? message : [];
-    if (type === "EVENT") take(name, first);
+    if (type === "EVENT") take(url, name, first);
     else if (type === "EOSE" || type === "CLOSED") {
       requests.get(name)?.done.add(url);
       settle(name);
-    } else if (type === "OK") answer(name, first, second);
+    } else if (type === "OK") answer(url, name, first, second);
   }
 
   /** Tells that what is stored is there, once all relays have said so, or one has and the others take long. */
@@ -96,14 +96,17 @@ export function join(face, urls) {
 
   const keyOf = (url) => [...sockets].find(([, socket]) => socket.url === url)?.[0];
 
-  function take(name, event) {
+  function take(url, name, event) {
     const { id, pubkey, created_at, kind, tags, content, sig } = event ?? {};
-    const key = `${name} ${id}`;
-    if (!requests.has(name) || typeof id !== "string" || seen.has(key) || waiting.length >= MAX_WAITING) return;
+    // With its signature: a false copy does not stand in the true one's way.
+    const key = `${name} ${id} ${sig}`;
+    if (!requests.has(name) || typeof id !== "string" || seen.has(key)) return;
+    // Nor does one relay's flood fill the others' places.
+    if (waiting.filter((one) => one.url === url).length >= MAX_WAITING / MAX_RELAYS) return;
     if (seen.size >= MAX_SEEN) seen.clear();
     seen.add(key);
     // A copy: nostr-tools marks objects that it has checked, and the answer could bring such a mark along.
-    waiting.push({ name, key, event: { id, pubkey, created_at, kind, tags, content, sig } });
+    waiting.push({ name, url, event: { id, pubkey, created_at, kind, tags, content, sig } });
     work();
   }
 
@@ -113,22 +116,18 @@ export function join(face, urls) {
     working = true;
     setTimeout(() => {
       working = false;
-      for (const { name, key, event, last } of waiting.splice(0, AT_ONCE)) {
+      for (const { name, event, last } of waiting.splice(0, AT_ONCE)) {
         if (last) tell("EOSE", name);
         else if (isTrue(event)) tell("EVENT", name, event);
-        // Another relay may have the true one.
-        else seen.delete(key);
       }
       if (waiting.length && !ended) work();
     });
   }
 
   /** The first relay that takes an event counts; it is refused when all have refused it. */
-  function answer(id, taken, reason) {
-    const event = published.get(id);
-    if (!event) return;
-    event.left -= 1;
-    if (!taken && event.left > 0) return;
+  function answer(url, id, taken, reason) {
+    const left = published.get(id);
+    if (!left?.delete(url) || (!taken && left.size > 0)) return;
     published.delete(id);
     tell("OK", id, taken === true, String(reason ?? ""));
   }
@@ -138,7 +137,7 @@ export function join(face, urls) {
     const to = open();
     if (type === "REQ") requests.set(name, { text, done: new Set(), told: false });
     else if (type === "CLOSE") requests.delete(name);
-    else if (type === "EVENT") published.set(name.id, { left: to.length });
+    else if (type === "EVENT") published.set(name.id, new Set(to.map((socket) => keyOf(socket.url))));
     for (const socket of to) socket.send(text);
   };
 

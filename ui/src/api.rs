@@ -37,13 +37,17 @@ pub(crate) enum ApiError {
 }
 
 /// Where a stream stands.
-pub(crate) async fn status(id: &StreamId) -> Result<TimedStatus, ApiError> {
+pub(crate) async fn status(id: &StreamId, ticket: Option<&str>) -> Result<TimedStatus, ApiError> {
+    let path = format!("/api/v1/streams/{id}/status");
     let answer = match engine::take_first_status() {
         Some(promise) => wasm_bindgen_futures::JsFuture::from(promise)
             .await
             .map(JsCast::unchecked_into::<Answer>)
             .map_err(|_| ApiError::Unreachable)?,
-        None => engine::fetch_text(&format!("/api/v1/streams/{id}/status")).await,
+        None => match ticket {
+            Some(ticket) => engine::fetch_with_ticket(&path, ticket).await,
+            None => engine::fetch_text(&path).await,
+        },
     };
     let status = parse(answer.status(), &answer.text())?;
     Ok(TimedStatus { status, sent_ms: answer.sent(), received_ms: answer.received() })

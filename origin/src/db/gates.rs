@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use skylark_protocol::{StreamId, event::PublicKey};
+use skylark_protocol::{StreamId, address::Address, event::PublicKey};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{Db, DbError, owned::parsed};
 use crate::live::gate::{Epoch, Gate, TicketKey};
+
+/// Private streams that are remembered after they are gone; the oldest are forgotten first.
+const MAX_PAST: u32 = 100_000;
 
 impl Db {
     /// The gates of all private streams.
@@ -34,6 +37,15 @@ impl Db {
             }
         }
         Ok(gates)
+    }
+
+    /// The live events of private streams that are no more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn past_private(&self) -> Result<Vec<Address>, DbError> {
+        let rows = sqlx::query("SELECT stream FROM past_private ORDER BY rowid DESC LIMIT ?").bind(MAX_PAST);
+        rows.fetch_all(&self.pool).await?.iter().map(|row| parsed(row, "stream")).collect()
     }
 
     /// Lets somebody watch.

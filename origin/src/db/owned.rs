@@ -304,6 +304,13 @@ impl Db {
     /// When the database fails.
     pub async fn delete_owned(&self, id: &StreamId) -> Result<(), DbError> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query(
+            "INSERT OR IGNORE INTO past_private (stream) SELECT '30311:' || o.owner || ':' || o.stream_id \
+             FROM gates g JOIN owned_streams o USING (stream_id) WHERE g.stream_id = ?",
+        )
+        .bind(id.as_str())
+        .execute(&mut *transaction)
+        .await?;
         for delete in [
             "DELETE FROM keys WHERE stream_id = ?",
             "DELETE FROM errors WHERE stream_id = ?",

@@ -142,9 +142,10 @@ impl Scout {
             let keys = hosts.iter().filter_map(|host| nostr::PublicKey::from_slice(host.as_bytes()).ok());
             let filter = Filter::new().kind(Kind::Metadata).authors(keys).limit(hosts.len());
             asked.extend(hosts);
-            // What comes is heard by `listen`.
-            if let Err(error) = outside.fetch_events(filter, PROFILE_PATIENCE, ReqExitPolicy::ExitOnEOSE).await {
-                tracing::debug!(relay = %self.url, %error, "hosts' profiles did not come");
+            // `listen` does not hear of those again that it has heard of once.
+            match outside.fetch_events(filter, PROFILE_PATIENCE, ReqExitPolicy::ExitOnEOSE).await {
+                Ok(profiles) => profiles.iter().for_each(|profile| self.discovery.take(profile)),
+                Err(error) => tracing::debug!(relay = %self.url, %error, "hosts' profiles did not come"),
             }
         }
     }

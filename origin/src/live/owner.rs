@@ -69,13 +69,13 @@ impl Live {
     /// Forgets a stream that is no longer in the database, and its media.
     pub async fn forget(&self, id: &StreamId) {
         self.end(id).await;
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         let Some(stream) = self.get(id) else { return };
         self.streams.rcu(|streams| {
             let mut streams = std::collections::HashMap::clone(streams);
             streams.remove(id);
             streams
         });
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         for (_, writer) in stream.writers.lock().await.ended.drain(..) {
             stream.hide(writer.broadcast().id());
             writer.remove();

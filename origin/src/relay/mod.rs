@@ -324,14 +324,18 @@ impl Relay {
         self.private.guard(stream, gate);
     }
 
-    /// Forgets what belongs to a private live event: with its stream goes the list of those who may read it.
+    /// Nobody may read or write what belongs to a live event any more: its private stream is gone.
+    pub fn close(&self, stream: Address) {
+        self.private.close(stream);
+    }
+
+    /// Closes a private live event, and forgets what belongs to it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_private(&self, stream: &Address) -> Result<(), DbError> {
-        self.store.remove_private(stream).await?;
-        self.private.forget(stream);
-        Ok(())
+    pub async fn forget_private(&self, stream: Address) -> Result<(), DbError> {
+        self.private.close(stream.clone());
+        self.store.remove_private(&stream).await
     }
 
     /// Somebody has a stream here from now on.

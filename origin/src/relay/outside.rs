@@ -79,6 +79,8 @@ impl Relay {
             if let Some(address) = Address::of(event) {
                 self.routes.learn(address, Arc::clone(relays));
             }
+        }
+        if matches!(event.kind, kind::LIVE_EVENT | kind::DELETION) {
             self.live_events_changed.send_modify(|changes| *changes += 1);
         }
         if !relays.is_empty() {

@@ -16,18 +16,19 @@ use skylark_protocol::{
 use super::{Rejected, scope::References};
 use crate::live::gate::Gate;
 
-/// The gates of private streams, by their live events.
+/// The gates of private streams, by their live events; none of a stream that is no more, which nobody passes.
 #[derive(Debug, Default)]
-pub(super) struct Private(RwLock<HashMap<Address, Gate>>);
+pub(super) struct Private(RwLock<HashMap<Address, Option<Gate>>>);
 
 impl Private {
     /// From now on only these may read what belongs to a live event.
     pub(super) fn guard(&self, stream: Address, gate: Gate) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(stream, gate);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(stream, Some(gate));
     }
 
-    pub(super) fn forget(&self, stream: &Address) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(stream);
+    /// Nobody may read or write what belongs to a live event any more.
+    pub(super) fn close(&self, stream: Address) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(stream, None);
     }
 
     /// The private live event that an event belongs to.
@@ -48,7 +49,11 @@ impl Private {
         if streams.len() > 1 && event.kind != kind::APPLICATION_DATA {
             return Err(Rejected::invalid("what belongs to a private stream belongs to no other"));
         }
-        if !gates.get(*private).is_some_and(|gate| gate.admits(&event.pubkey)) {
+        let Some(Some(gate)) = gates.get(*private) else {
+            return Err(Rejected::blocked("this private stream is no more"));
+        };
+        // Everybody may take back what they said.
+        if event.kind != kind::DELETION && !gate.admits(&event.pubkey) {
             return Err(Rejected::restricted("this stream is private, and its host has not let you in"));
         }
         Ok(Some((*private).clone()))
@@ -57,7 +62,7 @@ impl Private {
     /// Whether one of these keys may read what belongs to a private live event.
     pub(super) fn admits(&self, stream: &Address, keys: &BTreeSet<nostr::PublicKey>) -> bool {
         let gates = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        gates.get(stream).is_some_and(|gate| any_is_admitted(gate, keys))
+        gates.get(stream).is_some_and(|gate| any_is_admitted(gate.as_ref(), keys))
     }
 
     /// The private live events that one of these keys may read of; `Err` if the filters name one of which they may not.
@@ -73,7 +78,7 @@ impl Private {
         let tag = SingleLetterTag::lowercase(Alphabet::A);
         let named = filters.iter().filter_map(|filter| filter.generic_tags.get(&tag)).flatten();
         for gate in named.filter_map(|name| gates.get(&name.parse::<Address>().ok()?)) {
-            match any_is_admitted(gate, keys) {
+            match any_is_admitted(gate.as_ref(), keys) {
                 true => {}
                 false if keys.is_empty() => {
                     return Err(Rejected::new("auth-required", "this stream is private: say who you are"));
@@ -81,11 +86,11 @@ impl Private {
                 false => return Err(Rejected::restricted("this stream is private, and its host has not let you in")),
             }
         }
-        let open = gates.iter().filter(|(_, gate)| !keys.is_empty() && any_is_admitted(gate, keys));
+        let open = gates.iter().filter(|(_, gate)| !keys.is_empty() && any_is_admitted(gate.as_ref(), keys));
         Ok(open.map(|(stream, _)| stream.to_string()).collect())
     }
 }
 
-fn any_is_admitted(gate: &Gate, keys: &BTreeSet<nostr::PublicKey>) -> bool {
-    keys.iter().any(|key| gate.admits(&PublicKey::from_bytes(key.to_bytes())))
+fn any_is_admitted(gate: Option<&Gate>, keys: &BTreeSet<nostr::PublicKey>) -> bool {
+    gate.is_some_and(|gate| keys.iter().any(|key| gate.admits(&PublicKey::from_bytes(key.to_bytes()))))
 }

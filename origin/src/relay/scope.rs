@@ -88,6 +88,8 @@ impl References {
         let ids = self.events.iter().map(|id| nostr::EventId::from_byte_array(*id.as_bytes()));
         for found in store.find(&[Filter::new().ids(ids)], &Readable::Everything).await? {
             self.has_event = true;
+            // It may itself name no more than a message.
+            self.streams.extend(found.private_to.as_deref().and_then(|stream| stream.parse().ok()));
             let Some(event) = found.read() else { continue };
             if event.kind == kind::LIVE_EVENT {
                 self.streams.extend(Address::of(&event));

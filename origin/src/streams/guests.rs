@@ -1,5 +1,6 @@
 //! Private streams: whom their hosts let in.
 
+use skylark_media::UnixTime;
 use skylark_protocol::{StreamId, address::Address, event::PublicKey};
 
 use super::{Refused, Streams};
@@ -33,6 +34,18 @@ pub enum Visitor {
     Ticket(String),
 }
 
+impl Visitor {
+    /// Whether they may watch.
+    #[must_use]
+    pub fn passes(&self, gate: &Gate, now: UnixTime) -> bool {
+        match self {
+            Self::Stranger => false,
+            Self::Key(who) => gate.admits(who),
+            Self::Ticket(ticket) => gate.takes(ticket, now),
+        }
+    }
+}
+
 impl Streams {
     /// A ticket for somebody who may watch.
     ///
@@ -57,12 +70,7 @@ impl Streams {
             return Ok(());
         }
         let gate = self.gate(&stream.id)?;
-        let is_guest = match visitor {
-            Visitor::Stranger => false,
-            Visitor::Key(who) => gate.admits(who),
-            Visitor::Ticket(ticket) => gate.takes(ticket, self.live.clock().now()),
-        };
-        if is_guest { Ok(()) } else { Err(Refused::NotInvited) }
+        if visitor.passes(&gate, self.live.clock().now()) { Ok(()) } else { Err(Refused::NotInvited) }
     }
 
     /// Whom the host has let in.
@@ -79,7 +87,7 @@ impl Streams {
     /// # Errors
     /// When it is not the host who asks, everybody may watch, or there are too many.
     pub async fn let_in(&self, who: &PublicKey, id: &StreamId, guest: PublicKey) -> Result<(), Refused> {
-        self.mine_to_use(who, id).await?;
+        self.mine(who, id).await?;
         let _one_at_a_time = self.guest_lists.lock().await;
         let mut gate = self.gate(id)?;
         if gate.guests.len() >= MAX_GUESTS && !gate.guests.contains(&guest) {
@@ -97,7 +105,7 @@ impl Streams {
     /// # Errors
     /// When it is not the host who asks, or everybody may watch.
     pub async fn show_out(&self, who: &PublicKey, id: &StreamId, guest: &PublicKey) -> Result<(), Refused> {
-        self.mine_to_use(who, id).await?;
+        self.mine(who, id).await?;
         let _one_at_a_time = self.guest_lists.lock().await;
         let mut gate = self.gate(id)?;
         if gate.guests.remove(guest) {

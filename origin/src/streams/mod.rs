@@ -131,6 +131,8 @@ pub struct Streams {
     relay: Arc<Relay>,
     audience: Arc<Audience>,
     paused: Paused,
+    /// Pictures that may be read now.
+    decoders: Arc<tokio::sync::Semaphore>,
     /// Guests are let in and shown out one after the other.
     guest_lists: tokio::sync::Mutex<()>,
     opened_at_ms: i64,
@@ -148,6 +150,9 @@ impl Streams {
         for host in db.hosts().await? {
             relay.add_host(host);
         }
+        for stream in db.past_private().await? {
+            relay.close(stream);
+        }
         for (id, gate) in db.gates().await? {
             relay.guard(Address::live_event(gate.host, id.as_str()), gate);
         }
@@ -159,6 +164,7 @@ impl Streams {
             relay,
             audience: Arc::default(),
             paused,
+            decoders: Arc::new(tokio::sync::Semaphore::new(thumbnail::MAX_DECODERS)),
             guest_lists: tokio::sync::Mutex::default(),
             opened_at_ms: now_ms(),
         }))
@@ -205,7 +211,7 @@ impl Streams {
             self.close(&id, gate);
         }
         if self.live.introduce(&id).is_none() {
-            self.db.delete_owned(&id).await?;
+            self.forget(&id).await?;
             return Err(Refused::Full);
         }
         self.live.set_reconnect_timeout(&id, Duration::from_secs(details.reconnect_timeout_s.into()));
@@ -293,11 +299,14 @@ impl Streams {
     }
 
     async fn forget(&self, id: &StreamId) -> Result<(), DbError> {
-        if let Some(stream) = self.db.owned(id).await?.filter(|stream| stream.details.private) {
-            self.relay.forget_private(&Address::live_event(stream.owner, id.as_str())).await?;
-        }
+        // No guest is let in meanwhile.
+        let _one_at_a_time = self.guest_lists.lock().await;
+        let private = self.db.owned(id).await?.filter(|stream| stream.details.private);
         self.db.delete_owned(id).await?;
         self.live.forget(id).await;
+        if let Some(stream) = private {
+            self.relay.forget_private(Address::live_event(stream.owner, id.as_str())).await?;
+        }
         self.audience.forget(id);
         self.paused.set(id, false);
         tracing::info!(stream = %id, "deleted");

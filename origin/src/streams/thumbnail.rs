@@ -15,6 +15,8 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 const MAX_SIDE: u32 = 4096;
 /// Most memory that reading one may take, bytes.
 const MAX_DECODED_BYTES: u64 = 80 << 20;
+/// Pictures that are read at once: each may take that much.
+pub(super) const MAX_DECODERS: usize = 2;
 /// Hexadecimal digits of the hash in a picture's URL.
 const HASH_DIGITS: usize = 16;
 
@@ -25,7 +27,12 @@ impl Streams {
     /// When it is no picture, or not the owner's stream.
     pub async fn set_thumbnail(&self, who: &PublicKey, id: &StreamId, bytes: Vec<u8>) -> Result<(), Refused> {
         self.mine(who, id).await?;
-        let (bytes, media_type) = tokio::task::spawn_blocking(move || media_type(&bytes).map(|kind| (bytes, kind)))
+        let turn = std::sync::Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| Refused::Full)?;
+        let read = move || {
+            let _turn = turn;
+            media_type(&bytes).map(|kind| (bytes, kind))
+        };
+        let (bytes, media_type) = tokio::task::spawn_blocking(read)
             .await
             .unwrap_or(Err("cannot be read"))
             .map_err(|reason| Refused::field("body", reason))?;
@@ -61,7 +68,7 @@ fn media_type(bytes: &[u8]) -> Result<&'static str, &'static str> {
     reader.limits(limits);
     match reader.decode() {
         Ok(_) => Ok(media_type),
-        Err(image::ImageError::Limits(_)) => Err("has a side of more than 4096 pixels"),
+        Err(image::ImageError::Limits(_)) => Err("has a side of more than 4096 pixels, or is too large"),
         Err(_) => Err("is damaged"),
     }
 }

@@ -134,7 +134,10 @@ async fn strangers_get_nothing() {
     let media = media(&path, &text);
 
     let status = get(&stage, &party.api("/status")).await;
-    assert_eq!((&status["is_private"], &status["playlist"]), (&json!(true), &Value::Null), "{status}");
+    assert_eq!((&status["is_private"], &status["state"]), (&json!(true), &json!("live")), "{status}");
+    for kept in ["playlist", "viewers", "health", "broadcast", "started_at_ms"] {
+        assert_eq!(status[kept], Value::Null, "{status}");
+    }
     assert_eq!(stage.get(&party.api("/calendar")).await.status, 403);
     for path in [party.api(""), party.api("/chat"), party.api("/reactions"), party.api("/viewers")] {
         assert_eq!(stage.get(&path).await.status, 403, "{path}");
@@ -295,6 +298,10 @@ async fn only_guests_read_and_write_the_chat() {
     assert_eq!(host.subscribe("mine", json!({"kinds": [7]})).await, [reaction.id.to_hex()]);
     assert!(stranger.subscribe("reactions", json!({"kinds": [7]})).await.is_empty(), "nothing came meanwhile, either");
 
+    // And so does what names nothing but the reaction.
+    host.publish_well(&event(&party.host.keys, 1984, &[&["e", &reaction.id.to_hex(), "spam"]], "odd")).await;
+    assert!(stranger.subscribe("reports", json!({"kinds": [1984]})).await.is_empty());
+
     let path = party.api("/chat");
     let (_, chat) = ben.ask("GET", &path, Value::Null).await;
     assert_eq!(chat.as_array().unwrap().len(), 2, "{chat}");
@@ -308,4 +315,13 @@ async fn only_guests_read_and_write_the_chat() {
     assert_eq!(party.host.ask("POST", &party.api("/stop"), Value::Null).await.0, 200);
     assert_eq!(party.host.ask("DELETE", &party.api(""), Value::Null).await.0, 204);
     assert!(host.subscribe("after", json!({})).await.is_empty());
+    for late in [event(&party.host.keys, 1311, &[a], "too late"), live_again(&party)] {
+        let (taken, why) = host.publish(&late).await;
+        assert!(!taken && why.starts_with("blocked: "), "what was private does not become public: {why}");
+    }
+    assert!(nobody.subscribe("after", json!({})).await.is_empty());
+}
+
+fn live_again(party: &Private<'_>) -> nostr::Event {
+    event(&party.host.keys, 30_311, &[&["d", &party.id], &["status", "ended"], &["title", "Just us"]], "")
 }

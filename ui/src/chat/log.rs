@@ -83,7 +83,8 @@ pub(crate) struct Log {
 impl Log {
     /// Takes a line; tells whether that changed what is shown.
     pub(crate) fn add(&mut self, line: Line) -> bool {
-        if !self.known.insert(line.id()) || !self.may_stand(&line) {
+        // What is known is bounded: a line that stands may be known no more.
+        if !self.known.insert(line.id()) || !self.may_stand(&line) || self.find(&line.id()).is_some() {
             return false;
         }
         if let Line::Zap(zap) = &line {

@@ -32,6 +32,8 @@ const HISTORY: u32 = 100;
 const HISTORY_BESIDE: u32 = 200;
 /// What arrives is shown together after so long: a flood costs as much as a trickle.
 const GATHER: Duration = Duration::from_millis(50);
+/// What is dated further ahead is not believed: it would stand below all that follows. Seconds.
+const AHEAD_MAX_S: u64 = 600;
 /// Reactions older than this are counted and do not float, seconds.
 const FRESH_S: u64 = 15;
 
@@ -67,6 +69,8 @@ struct Inner {
     gathering: bool,
     announcement: Option<Event>,
     settings: BTreeMap<PublicKey, Event>,
+    /// A change of them is being signed.
+    changing: bool,
     mute_list: Option<Event>,
     /// The viewer's own mute list.
     own_list: Option<Event>,
@@ -89,6 +93,7 @@ impl Room {
             gathering: false,
             announcement: None,
             settings: BTreeMap::new(),
+            changing: false,
             mute_list: None,
             own_list: None,
             pinned: Vec::new(),
@@ -151,6 +156,7 @@ impl Room {
         vec![
             // The rules first, so that nothing flashes up that they forbid.
             by_host(kind::MUTE_LIST, Vec::new()),
+            by_host(kind::APPLICATION_DATA, vec![settings.clone()]),
             Filter { kinds: vec![kind::APPLICATION_DATA], identifiers: vec![settings], ..Filter::default() },
             by_host(kind::LIVE_EVENT, vec![stream.identifier.clone()]),
             about(&[kind::CHAT], HISTORY),
@@ -170,6 +176,9 @@ impl Room {
     }
 
     fn take(self, event: Event) {
+        if event.created_at > now_s().saturating_add(AHEAD_MAX_S) {
+            return;
+        }
         let is_here = |stream: Option<&Address>| self.stream.with_value(|here| stream == Some(here));
         match event.kind {
             kind::CHAT => {
@@ -259,7 +268,8 @@ impl Room {
                 kind::MUTE_LIST => &mut inner.mute_list,
                 _ => {
                     let is_known = inner.settings.contains_key(&event.pubkey);
-                    if !is_known && inner.settings.len() > ChatSettings::MAX_MODERATORS {
+                    let is_host = self.stream.with_value(|stream| stream.pubkey == event.pubkey);
+                    if !is_known && !is_host && inner.settings.len() > ChatSettings::MAX_MODERATORS {
                         return;
                     }
                     if inner.settings.get(&event.pubkey).is_none_or(|old| event.replaces(old)) {
@@ -404,6 +414,20 @@ impl Room {
             self.identity.ask();
             return Err(String::new());
         };
+        if !self.loaded.get_untracked() {
+            return Err("The rules of this chat are not there yet: try again in a moment.".to_owned());
+        }
+        if self.with(|inner| std::mem::replace(&mut inner.changing, true)) {
+            return Err("Your signer has not answered to the change before this one.".to_owned());
+        }
+        let changed = self.sign_settings(author, change).await;
+        if !self.is_gone() {
+            self.with(|inner| inner.changing = false);
+        }
+        changed
+    }
+
+    async fn sign_settings(self, author: PublicKey, change: impl FnOnce(&mut ChatSettings)) -> Result<(), String> {
         let newest = self.with(|inner| inner.settings.get(&author).cloned());
         let mut settings =
             newest.as_ref().and_then(|event| ChatSettings::read(event).ok()).unwrap_or_else(|| self.no_settings());
@@ -429,9 +453,20 @@ impl Room {
             return Err(String::new());
         };
         let event = self.identity.sign(&make(author)).await?;
+        // Whoever left while the signer thought about it does not want it said any more.
+        if self.is_gone() {
+            return Err(String::new());
+        }
         self.relay.publish(&event).await?;
-        self.take(event);
+        if !self.is_gone() {
+            self.take(event);
+        }
         Ok(())
+    }
+
+    /// The page has let go of the chat while something was under way.
+    pub(crate) fn is_gone(self) -> bool {
+        self.inner.is_disposed()
     }
 
     fn with<T>(self, act: impl FnOnce(&mut Inner) -> T) -> T {

@@ -37,6 +37,9 @@ impl Announcer {
         status: Status,
         change: impl FnOnce(&mut LiveEventDraft),
     ) -> Result<(), String> {
+        if self.room.is_gone() {
+            return Err(String::new());
+        }
         let mut draft = self.draft(stream, status);
         change(&mut draft);
         let at = self.room.announce(&draft).await?;

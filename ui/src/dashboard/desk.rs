@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::{self, ApiError},
     chat::{self, Chat, Pinning, Room},
-    clock::{self, duration},
+    clock::{self, duration, now_s},
     identity::Identity,
     player::Preview,
 };
@@ -27,6 +27,8 @@ use crate::{
 const REFRESH: Duration = Duration::from_secs(3);
 /// What has to wait for something else is tried again after this.
 const AGAIN: Duration = Duration::from_millis(100);
+/// Whoever did not sign for a ticket is not asked again before this, seconds.
+const TICKET_AGAIN_S: u64 = 60;
 /// How often a live stream is announced anew.
 const ANNOUNCE: Duration = Duration::from_secs(60);
 
@@ -39,6 +41,8 @@ struct State {
     stream: RwSignal<Option<Stream>>,
     /// What the host of a private stream looks at it with.
     ticket: StoredValue<Option<Ticket>>,
+    /// When the signer may be asked for it again, Unix seconds.
+    ticket_at_s: StoredValue<u64>,
     trouble: RwSignal<Option<String>>,
     busy: RwSignal<bool>,
 }
@@ -63,13 +67,24 @@ impl State {
         });
     }
 
+    /// The same for what nobody asked for: it does not wait behind a signer who does not answer.
+    fn run_if_idle(self, act: impl Future<Output = Result<(), String>> + 'static) {
+        if self.busy.try_get_untracked() == Some(false) {
+            self.run(act);
+        }
+    }
+
     fn refresh(self) {
         leptos::task::spawn_local(async move {
             let ticket = self.ticket.try_get_value().flatten();
             match api::stream(&self.id.get_value(), ticket.as_ref()).await {
                 Ok(stream) => _ = self.stream.try_set(Some(stream)),
-                // A new one, unless they are being asked already.
-                Err(ApiError::Private) => self.run(self.take_ticket()),
+                // A new one, unless they have said no a moment ago.
+                Err(ApiError::Private) if self.ticket_at_s.try_get_value().is_some_and(|at| at <= now_s()) => {
+                    self.ticket_at_s.try_set_value(now_s() + TICKET_AGAIN_S);
+                    self.run_if_idle(self.take_ticket());
+                }
+                Err(ApiError::Private) => {}
                 Err(ApiError::Unknown | ApiError::Unreachable) => {}
             }
         });
@@ -117,8 +132,11 @@ impl State {
 
     /// Changes what only the announcement says.
     fn change_announcement(self, change: impl FnOnce(&mut LiveEventDraft) + 'static) {
-        let Some(stream) = self.stream.get_untracked() else { return };
-        self.run(async move { self.announcer.announce_changed(&stream, status(stream.phase), change).await });
+        self.run(async move {
+            // As it is by then.
+            let Some(stream) = self.stream.try_get_untracked().flatten() else { return Ok(()) };
+            self.announcer.announce_changed(&stream, status(stream.phase), change).await
+        });
     }
 
     fn pin(self, message: EventId, is_pinned: bool) {
@@ -134,8 +152,13 @@ impl State {
 
     /// Tells others of a stream that they were not told of, and of a live one that it still is.
     fn tell(self) {
-        let Some(stream) = self.stream.get_untracked() else { return };
-        self.run(async move { self.announcer.announce(&stream, status(stream.phase)).await });
+        self.run(self.telling());
+    }
+
+    async fn telling(self) -> Result<(), String> {
+        // As it is by then: what is over must not be announced as live again.
+        let Some(stream) = self.stream.try_get_untracked().flatten() else { return Ok(()) };
+        self.announcer.announce(&stream, status(stream.phase)).await
     }
 }
 
@@ -158,6 +181,7 @@ pub(super) fn Desk(id: StreamId, me: PublicKey, access: Option<StreamAccess>) ->
         announcer: Announcer { room, identity, host: me },
         stream: RwSignal::new(None),
         ticket: StoredValue::new(None),
+        ticket_at_s: StoredValue::new(0),
         trouble: RwSignal::new(None),
         busy: RwSignal::new(false),
     };
@@ -166,7 +190,7 @@ pub(super) fn Desk(id: StreamId, me: PublicKey, access: Option<StreamAccess>) ->
     every(REFRESH, move || state.refresh());
     every(ANNOUNCE, move || {
         if state.stream.with_untracked(|stream| stream.as_ref().is_some_and(|stream| stream.phase == Phase::Live)) {
-            state.tell();
+            state.run_if_idle(state.telling());
         }
     });
     // Only what has been announced can be talked about.

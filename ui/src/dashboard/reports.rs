@@ -50,7 +50,7 @@ pub(super) fn Reports(room: Room) -> impl IntoView {
             waiting.len() == 1
         });
         if is_first == Some(true) {
-            set_timeout(move || take(cases, waiting), GATHER);
+            set_timeout(move || take(room, cases, waiting), GATHER);
         }
     });
     on_cleanup(move || relay.end(subscription));
@@ -88,16 +88,23 @@ pub(super) fn Reports(room: Room) -> impl IntoView {
 }
 
 /// Files what has come.
-fn take(cases: RwSignal<BTreeMap<EventId, Case>>, waiting: StoredValue<Vec<Report>>) {
+fn take(room: Room, cases: RwSignal<BTreeMap<EventId, Case>>, waiting: StoredValue<Vec<Report>>) {
+    if room.is_gone() {
+        return;
+    }
     let reports = waiting.try_update_value(std::mem::take).unwrap_or_default();
-    cases.try_update(|cases| reports.into_iter().for_each(|report| file(cases, report)));
+    cases.try_update(|cases| reports.into_iter().for_each(|report| file(cases, report, |id| room.find(id).is_some())));
 }
 
 /// Each person's objection counts once. What is said against a person alone has no place here: there is nothing to see.
-fn file(cases: &mut BTreeMap<EventId, Case>, report: Report) {
+fn file(cases: &mut BTreeMap<EventId, Case>, report: Report, is_here: impl Fn(&EventId) -> bool) {
     let Some(message) = report.event else { return };
     if cases.len() >= MAX_REPORTED && !cases.contains_key(&message) {
-        return;
+        // What nobody can see needs no case.
+        cases.retain(|id, _| is_here(id));
+        if cases.len() >= MAX_REPORTED {
+            return;
+        }
     }
     let case = cases.entry(message).or_insert_with(|| Case { author: report.reported, reports: BTreeMap::new() });
     case.reports.insert(report.author, report.category);
@@ -119,9 +126,9 @@ mod tests {
         let mut cases = BTreeMap::new();
         [report(1, Some(1)), report(1, Some(1)), report(2, Some(1)), report(1, None)]
             .into_iter()
-            .for_each(|one| file(&mut cases, one));
+            .for_each(|one| file(&mut cases, one, |_| true));
         assert_eq!(cases.values().map(|case| case.reports.len()).collect::<Vec<_>>(), [2]);
-        (0..=255).for_each(|byte| file(&mut cases, report(1, Some(byte))));
+        (0..=255).for_each(|byte| file(&mut cases, report(1, Some(byte)), |_| true));
         assert_eq!(cases.len(), MAX_REPORTED);
     }
 }

@@ -11,6 +11,8 @@ pub enum Event {
     Status(Box<StreamStatus>),
     /// The origin does not know the stream.
     UnknownStream,
+    /// The viewer may not watch any more.
+    ShownOut,
     /// The origin did not answer.
     Unreachable,
     /// Media was appended to the buffer, in which `trough_s` was left to play before.

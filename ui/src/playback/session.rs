@@ -113,6 +113,12 @@ impl Session {
                 (self.unknown_stream, self.unreachable, self.status) = (true, 0, None);
                 self.unload(&mut commands);
             }
+            Event::ShownOut => {
+                if let Some(status) = &mut self.status {
+                    status.playlist = None;
+                }
+                self.unload(&mut commands);
+            }
             Event::Unreachable => self.unreachable = self.unreachable.saturating_add(1),
             Event::Arrived { trough_s } => {
                 if self.stage == Stage::Rolling {

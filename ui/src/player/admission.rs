@@ -99,6 +99,7 @@ impl Player {
     pub(super) fn ask_for_ticket(self) {
         let Some((identity, who)) = self.identity.and_then(|identity| Some((identity, identity.pubkey_now()?))) else {
             self.admission.set(Admission::Outside);
+            self.tell(Event::ShownOut);
             return;
         };
         let Some(id) = self.id() else { return };
@@ -117,7 +118,10 @@ impl Player {
                     self.take_seat();
                     self.tell(Event::Status(Box::new(self.admitted(status))));
                 }
-                Err(why) => self.admission.set(Admission::Refused(who, why)),
+                Err(why) => {
+                    self.admission.set(Admission::Refused(who, why));
+                    self.tell(Event::ShownOut);
+                }
             }
         });
     }

@@ -385,8 +385,9 @@ impl Player {
             Some(Feed::Playlist(url)) => return self.is_live_elsewhere(url),
             None => return,
         };
+        let ticket = self.admission.with_untracked(|one| one.secret().map(str::to_owned));
         leptos::task::spawn_local(async move {
-            let answer = api::status(&id).await;
+            let answer = api::status(&id, ticket.as_deref()).await;
             if self.is_gone() {
                 return;
             }

@@ -87,7 +87,8 @@ pub(crate) fn PlayerElsewhere(url: String, room: RwSignal<Option<Room>>) -> impl
 /// `/embed/{id}`: the picture alone, for other people's pages.
 #[component]
 pub(crate) fn Embed(id: StreamId) -> impl IntoView {
-    let player = Player::new(Feed::Stream(id));
+    // In a page of somebody else, nobody is asked for a key.
+    let player = Player { identity: None, ..Player::new(Feed::Stream(id)) };
     let (stage, help) = (NodeRef::new(), RwSignal::new(false));
     keys::listen(player, stage, help);
     view! { <main class="embed"><Stage player stage help room=RwSignal::new(None)/></main> }

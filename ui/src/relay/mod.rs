@@ -218,7 +218,10 @@ impl Relay {
             content: String::new(),
         };
         leptos::task::spawn_local(async move {
-            let Ok(event) = identity.sign(&unsigned).await else { return };
+            let Ok(event) = identity.sign(&unsigned).await else {
+                // They may be asked again with the next connection, or once somebody else has signed in.
+                return self.with(|inner| inner.authenticated = None);
+            };
             self.with(|inner| {
                 inner.say(&frame::authenticate(&event));
                 // It answers in order: by then it knows who asks.
@@ -302,7 +305,9 @@ impl Relay {
         let update = match frame {
             Frame::Event(name, event) => (name, News::Event(event)),
             Frame::Stored(name) => (name, News::Stored),
-            Frame::Closed(name, message) if message.starts_with("auth-required:") => {
+            Frame::Closed(name, message)
+                if message.starts_with("auth-required:") || message.starts_with("restricted:") =>
+            {
                 if self.authenticate() {
                     return;
                 }

@@ -17,6 +17,8 @@ pub(in crate::relay) struct Found {
     pub(in crate::relay) id: [u8; 32],
     pub(in crate::relay) created_at: i64,
     pub(in crate::relay) json: String,
+    /// The private live event that it belongs to.
+    pub(in crate::relay) private_to: Option<String>,
 }
 
 impl Found {
@@ -58,7 +60,12 @@ pub(super) async fn find(
             let id: Vec<u8> = row.try_get("id")?;
             let id = id.try_into().map_err(|_| sqlx::Error::Decode("an id is not of 32 bytes".into()))?;
             if known.insert(id) {
-                found.push(Found { id, created_at: row.try_get("created_at")?, json: row.try_get("json")? });
+                found.push(Found {
+                    id,
+                    created_at: row.try_get("created_at")?,
+                    json: row.try_get("json")?,
+                    private_to: row.try_get("private_to")?,
+                });
             }
         }
     }
@@ -96,7 +103,7 @@ fn statement(filter: &Filter, limit: usize, readable: &Readable, now: u64) -> Qu
 }
 
 fn append(sql: &mut QueryBuilder<Sqlite>, filter: &Filter, limit: usize, readable: &Readable, now: u64) {
-    sql.push("SELECT event.id, event.created_at, event.json FROM ");
+    sql.push("SELECT event.id, event.created_at, event.json, event.private_to FROM ");
     let mut tags: Vec<_> = filter.generic_tags.iter().collect();
     // Of one tag with one value the index has the events by date: the search ends when there are enough.
     let leading = tags.iter().position(|(_, values)| values.len() == 1).map(|index| tags.swap_remove(index));

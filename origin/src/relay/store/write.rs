@@ -156,33 +156,34 @@ fn statements<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
 
 /// Which of these their authors have deleted, or, of one with an address, that address at a later date (NIP-09).
 async fn deleted(connection: &mut SqliteConnection, run: &[Incoming]) -> Result<Vec<bool>, sqlx::Error> {
-    let events = || run.iter().map(|incoming| &incoming.announced.event);
-    let mut named: Vec<[String; 2]> = events().map(|event| ["e".into(), event.id.to_hex()]).collect();
-    if let [one] = run
-        && let Some(identifier) = identifier(&one.announced.event)
-    {
-        let event = &one.announced.event;
-        named.push(["a".into(), format!("{}:{}:{identifier}", event.kind.as_u16(), event.pubkey)]);
-    }
-    let named = serde_json::to_string(&named).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    let sql = "SELECT tag.name, tag.value, tag.created_at, event.pubkey FROM json_each(?) AS wanted \
-               CROSS JOIN event_tags AS tag ON tag.name = wanted.value ->> 0 AND tag.value = wanted.value ->> 1 \
-               CROSS JOIN events AS event ON event.row = tag.event WHERE event.kind = 5";
-    let mut deletions = Vec::new();
-    for row in sqlx::query(sql).bind(named).fetch_all(connection).await? {
-        let (name, value): (String, String) = (row.try_get("name")?, row.try_get("value")?);
-        let (at, pubkey): (i64, Vec<u8>) = (row.try_get("created_at")?, row.try_get("pubkey")?);
-        deletions.push((name, value, at, pubkey));
-    }
-    let is_deleted = |event: &Event| {
+    let mut wanted = Vec::with_capacity(run.len());
+    for (index, incoming) in run.iter().enumerate() {
+        let event = &incoming.announced.event;
         // A deletion cannot be deleted.
-        event.kind.as_u16() != kind::DELETION
-            && deletions.iter().any(|(name, value, at, pubkey)| {
-                let is_meant = if name == "a" { *at >= seconds(event.created_at) } else { *value == event.id.to_hex() };
-                is_meant && pubkey == event.pubkey.as_bytes()
-            })
-    };
-    Ok(events().map(is_deleted).collect())
+        if event.kind.as_u16() == kind::DELETION {
+            continue;
+        }
+        let author = event.pubkey.to_hex();
+        wanted.push(("e", event.id.to_hex(), author.clone(), 0, index));
+        if let Some(identifier) = identifier(event) {
+            let address = format!("{}:{author}:{identifier}", event.kind.as_u16());
+            wanted.push(("a", address, author, seconds(event.created_at), index));
+        }
+    }
+    let wanted = serde_json::to_string(&wanted).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    // One answer for each, however many deletions name it.
+    let sql = "SELECT DISTINCT wanted.value ->> 4 FROM json_each(?) AS wanted WHERE EXISTS (\
+               SELECT 1 FROM event_tags AS tag CROSS JOIN events AS event ON event.row = tag.event \
+               WHERE tag.name = wanted.value ->> 0 AND tag.value = wanted.value ->> 1 \
+               AND tag.created_at >= wanted.value ->> 3 AND event.kind = 5 AND event.pubkey = unhex(wanted.value ->> 2))";
+    let found: Vec<i64> = sqlx::query_scalar(sql).bind(wanted).fetch_all(connection).await?;
+    let mut deleted = vec![false; run.len()];
+    for index in found {
+        if let Some(one) = usize::try_from(index).ok().and_then(|index| deleted.get_mut(index)) {
+            *one = true;
+        }
+    }
+    Ok(deleted)
 }
 
 /// Takes away the version that this one replaces; says so if it does not.

@@ -42,7 +42,7 @@ use crate::{
     metrics::Page,
     mirror::Mirror,
     relay::Relay,
-    streams::{Refused, Streams},
+    streams::{Refused, Streams, guests::Visitor},
 };
 
 /// Largest body of a request to the API, bytes.
@@ -162,8 +162,15 @@ async fn relays(State(rooms): State<Rooms>) -> Result<Json<OutsideRelays>, Failu
     Ok(Json(rooms.mirror.relays().await.map_err(Refused::Db)?))
 }
 
-async fn status(State(rooms): State<Rooms>, Path(id): Path<String>) -> Result<Json<StreamStatus>, Failure> {
-    Ok(Json(rooms.streams.seen(find(&rooms, &id)?.status())))
+async fn status(
+    State(rooms): State<Rooms>,
+    Path(id): Path<String>,
+    visitor: Visitor,
+) -> Result<Json<StreamStatus>, Failure> {
+    let stream = find(&rooms, &id)?;
+    let status = rooms.streams.seen(stream.status());
+    let is_guest = stream.guarded().as_deref().is_none_or(|gate| visitor.passes(gate, rooms.live.clock().now()));
+    Ok(Json(if is_guest { status } else { status.for_strangers() }))
 }
 
 async fn health(State(rooms): State<Rooms>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {

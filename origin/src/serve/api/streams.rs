@@ -38,6 +38,8 @@ const MAX_EVENTS: usize = 100;
 const MAX_SAMPLES: u32 = 10_000;
 /// Pictures are named by their content.
 const THUMBNAIL_CACHE: &str = "public, max-age=31536000, immutable";
+/// Those of private streams are in no cache but the viewer's.
+const PRIVATE_THUMBNAIL_CACHE: &str = "private, max-age=31536000, immutable";
 
 type Answer<T> = Result<Json<T>, Failure>;
 
@@ -200,7 +202,7 @@ async fn get_thumbnail(
     let media_type = HeaderValue::from_str(&picture.media_type).unwrap_or(HeaderValue::from_static("image/jpeg"));
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     for (name, value) in [
-        (header::CACHE_CONTROL, THUMBNAIL_CACHE),
+        (header::CACHE_CONTROL, if stream.details.private { PRIVATE_THUMBNAIL_CACHE } else { THUMBNAIL_CACHE }),
         // Whatever else the file may be, it is looked at as a picture only.
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
     ] {

@@ -98,12 +98,12 @@ pub(super) async fn watch(
         Ok(owned) => Viewers { now: 0, peak: owned.peak_viewers, total: owned.total_viewers },
         Err(_) => Viewers::default(),
     };
-    let is_guest =
-        |gate: &Gate| introduction.ticket.is_some_and(|ticket| gate.takes(&ticket, shared.rooms.live.clock().now()));
-    let watches = stream.guarded().as_deref().is_none_or(is_guest);
-    let seat = watches.then(|| shared.rooms.streams.audience().enter(&id, &name, before));
     let stop = shared.rooms.stop.clone();
-    let session = Session { rooms: shared.rooms, stream, _seat: seat, _place: place };
+    let ticket = introduction.ticket.unwrap_or_default();
+    let mut session = Session { rooms: shared.rooms, stream, ticket, seat: None, _place: place };
+    if session.watches() {
+        session.seat = Some(session.rooms.streams.audience().enter(&id, &name, before));
+    }
     Ok(upgrade.max_message_size(MAX_MESSAGE_BYTES).on_upgrade(|socket| session.run(socket, stop)))
 }
 
@@ -116,12 +116,15 @@ struct Said {
 struct Session {
     rooms: Rooms,
     stream: Arc<LiveStream>,
-    _seat: Option<Seat>,
+    /// What a guest of a private stream showed; empty for none.
+    ticket: String,
+    /// Held by whoever watches.
+    seat: Option<Seat>,
     _place: Option<Place>,
 }
 
 impl Session {
-    async fn run(self, mut socket: WebSocket, mut stop: watch::Receiver<bool>) {
+    async fn run(mut self, mut socket: WebSocket, mut stop: watch::Receiver<bool>) {
         let mut looks = interval(LOOK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pings = interval(PING_INTERVAL);
@@ -156,9 +159,19 @@ impl Session {
         }
     }
 
+    /// Whether whoever listens may watch, at this moment.
+    fn watches(&self) -> bool {
+        let now = self.rooms.live.clock().now();
+        self.stream.guarded().as_deref().is_none_or(|gate: &Gate| gate.takes(&self.ticket, now))
+    }
+
     /// Where the stream stands, if that is not what was `said` last.
-    fn news(&self, said: &mut Option<Said>) -> Option<Utf8Bytes> {
-        let status = self.rooms.streams.seen(self.stream.status());
+    fn news(&mut self, said: &mut Option<Said>) -> Option<Utf8Bytes> {
+        let mut status = self.rooms.streams.seen(self.stream.status());
+        if !self.watches() {
+            self.seat = None;
+            status = status.for_strangers();
+        }
         let is_news = said.as_ref().is_none_or(|said| {
             let same = |status: &StreamStatus| StreamStatus { now_ms: 0, health: None, ..status.clone() };
             let is_due = said.at.elapsed() >= HEALTH_INTERVAL;

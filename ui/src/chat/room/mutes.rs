@@ -74,7 +74,11 @@ impl Room {
     }
 
     pub(super) fn take_own_list(self, event: Event) {
-        let Ok(list) = MuteList::read(&event) else { return };
+        // Other relays send what they like.
+        let Some(list) = MuteList::read(&event).ok().filter(|_| Some(event.pubkey) == self.identity.pubkey_now())
+        else {
+            return;
+        };
         self.with(|inner| {
             if inner.own_list.as_ref().is_none_or(|old| event.replaces(old)) {
                 inner.own_list = Some(event);
