@@ -88,7 +88,8 @@ pub(crate) fn PlayerElsewhere(url: String, room: RwSignal<Option<Room>>) -> impl
 #[component]
 pub(crate) fn Embed(id: StreamId) -> impl IntoView {
     // In a page of somebody else, nobody is asked for a key.
-    let player = Player { identity: None, ..Player::new(Feed::Stream(id)) };
+    let mut player = Player::new(Feed::Stream(id));
+    player.identity = None;
     let (stage, help) = (NodeRef::new(), RwSignal::new(false));
     keys::listen(player, stage, help);
     view! { <main class="embed"><Stage player stage help room=RwSignal::new(None)/></main> }
