@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use image::{ImageFormat, ImageReader, Limits};
+use image::{ImageFormat, ImageReader, Limits, error::LimitErrorKind};
 use sha2::{Digest as _, Sha256};
 use skylark_protocol::{StreamId, event::PublicKey};
 
@@ -68,7 +68,10 @@ fn media_type(bytes: &[u8]) -> Result<&'static str, &'static str> {
     reader.limits(limits);
     match reader.decode() {
         Ok(_) => Ok(media_type),
-        Err(image::ImageError::Limits(_)) => Err("has a side of more than 4096 pixels, or is too large"),
+        Err(image::ImageError::Limits(limit)) if limit.kind() == LimitErrorKind::DimensionError => {
+            Err("has a side of more than 4096 pixels")
+        }
+        Err(image::ImageError::Limits(_)) => Err("needs too much memory to be shown"),
         Err(_) => Err("is damaged"),
     }
 }
