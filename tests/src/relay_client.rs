@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
-use nostr::{Event, EventBuilder, JsonUtil as _, Keys, Kind, SecretKey, Tag};
+use nostr::{Event, EventBuilder, JsonUtil as _, Keys, Kind, SecretKey, Tag, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
@@ -33,8 +33,16 @@ pub fn keys(number: u64) -> Result<Keys> {
 /// # Errors
 /// When a tag is empty.
 pub fn event(keys: &Keys, kind: u16, tags: &[&[&str]], content: &str) -> Result<Event> {
+    event_at(keys, Timestamp::now(), kind, tags, content)
+}
+
+/// A signed event of another time.
+///
+/// # Errors
+/// When a tag is empty.
+pub fn event_at(keys: &Keys, at: Timestamp, kind: u16, tags: &[&[&str]], content: &str) -> Result<Event> {
     let tags = tags.iter().map(|tag| Tag::parse(tag.iter().copied())).collect::<Result<Vec<_>, _>>()?;
-    Ok(EventBuilder::new(Kind::from(kind), content).tags(tags).sign_with_keys(keys)?)
+    Ok(EventBuilder::new(Kind::from(kind), content).tags(tags).custom_created_at(at).sign_with_keys(keys)?)
 }
 
 impl RelayClient {

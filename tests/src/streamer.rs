@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use hyper::Method;
-use nostr::{Event, JsonUtil as _, Keys, ToBech32 as _};
+use nostr::{Event, JsonUtil as _, Keys, Timestamp, ToBech32 as _};
 use serde_json::{Value, json};
 use skylark_protocol::{
     api::CreatedStream,
@@ -14,7 +14,7 @@ use skylark_protocol::{
 
 use crate::{
     origin::{Origin, StreamKey},
-    relay_client::{RelayClient, event, keys},
+    relay_client::{RelayClient, event, event_at, keys},
 };
 
 /// Configuration of a server on which everybody may make streams.
@@ -109,8 +109,17 @@ impl<'a> Streamer<'a> {
     /// # Errors
     /// When the relay does not take it.
     pub async fn let_say(&mut self, who: u64, stream: &StreamKey, text: &str) -> Result<()> {
+        self.let_have_said(who, stream, text, 0).await
+    }
+
+    /// The same, some seconds ago.
+    ///
+    /// # Errors
+    /// When the relay does not take it.
+    pub async fn let_have_said(&mut self, who: u64, stream: &StreamKey, text: &str, ago_s: u64) -> Result<()> {
         let address = format!("30311:{}:{}", self.keys.public_key(), stream.stream);
-        self.relay.publish(&event(&keys(who)?, 1311, &[&["a", &address]], text)?).await
+        let at = Timestamp::now() - ago_s;
+        self.relay.publish(&event_at(&keys(who)?, at, 1311, &[&["a", &address]], text)?).await
     }
 
     /// Publishes what somebody says of themselves.

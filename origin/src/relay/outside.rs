@@ -75,10 +75,10 @@ impl Relay {
 
     /// An event was stored; it goes to these outside relays.
     pub(super) fn announce_outside(&self, event: &event::Event, relays: &Arc<[String]>) {
-        if event.kind == kind::LIVE_EVENT {
-            if let Some(address) = Address::of(event) {
-                self.routes.learn(address, Arc::clone(relays));
-            }
+        if event.kind == kind::LIVE_EVENT
+            && let Some(address) = Address::of(event)
+        {
+            self.routes.learn(address, Arc::clone(relays));
         }
         if matches!(event.kind, kind::LIVE_EVENT | kind::DELETION) {
             self.live_events_changed.send_modify(|changes| *changes += 1);

@@ -113,9 +113,9 @@ async fn hostile_messages_are_only_text() -> Result<()> {
         let name = format!("<b>{}</b>\u{202e}", "wide ".repeat(40));
         streamer.introduce(who, &json!({ "name": name, "picture": "https://127.0.0.1:1/none.png" })).await?;
     }
-    // More than a page shows at first.
+    // More than a page shows at first, each in a second of its own, so that all agree which came last.
     for number in 0..120 {
-        streamer.let_say(100 + number, &stream, &format!("message {number}")).await?;
+        streamer.let_have_said(100 + number, &stream, &format!("message {number}"), 121 - number).await?;
     }
     // Again, at the end, where it is seen; by others, for nobody may write so fast.
     for (who, text) in (300..).zip(hostile) {
