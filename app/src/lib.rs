@@ -1,11 +1,10 @@
-//! Skylark Studio: the window. Capture, scenes and going live are rooms of their own beside it.
+//! Skylark Studio without its window: capture, compose, encode, sign and push. The shell (`app/shell`) and
+//! `skylark --headless` only carry commands in and pictures out.
+//!
+//! | room | does |
+//! |---|---|
+//! | [`document`] | the collection of scenes: its file, undo and redo |
+//! | [`encoded`] | encoded frames, and who takes them |
 
-use anyhow::{Context as _, Result};
-
-/// Opens the window; returns when it is closed.
-///
-/// # Errors
-/// The system has no web view or no display.
-pub fn run() -> Result<()> {
-    tauri::Builder::default().run(tauri::generate_context!()).context("cannot open the Studio's window")
-}
+pub mod document;
+pub mod encoded;

@@ -11,6 +11,7 @@
 //! | [`discover`] | live events as lists and pages show them |
 //! | [`moderation`], [`profile`] | keeping order; who people are |
 //! | [`fuzz`] | bodies of fuzz targets |
+//! | [`studio`] | what the Studio's window shows and asks for |
 //! | [`text`] | strangers' text and URLs |
 //!
 //! Safe for wasm: no clock, no IO, no secrets.
@@ -30,6 +31,7 @@ pub mod nip98;
 pub mod profile;
 pub mod reaction;
 mod stream;
+pub mod studio;
 pub mod text;
 pub mod zap;
 
