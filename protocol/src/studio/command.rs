@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{edit::Edit, output::OutputSettings, scene::SceneId};
 use crate::{
     api::StreamDetails,
-    event::{Event, PublicKey, UnsignedEvent},
+    event::{Event, EventId, PublicKey, UnsignedEvent},
 };
 
 /// Something that somebody typed and nobody else may read: no `Debug` shows it.
@@ -83,6 +83,13 @@ pub enum Command {
     Sign {
         /// What to sign; its author is the current identity.
         event: UnsignedEvent,
+    },
+    /// Pins a chat message to the stream that is on air, or no longer does.
+    Pin {
+        /// The message.
+        message: EventId,
+        /// Whether it is pinned.
+        is_pinned: bool,
     },
     /// Streams to this origin.
     UseOrigin {

@@ -104,6 +104,9 @@ pub enum Edit {
         item: ItemId,
         /// How much.
         crop: Crop,
+        /// Where what is left of it is, if that changes as well.
+        #[serde(default)]
+        place: Option<Rect>,
     },
     /// Shows or hides an item.
     Show {
@@ -267,7 +270,13 @@ impl Collection {
                 let place = bounded(*place)?;
                 self.item_mut(*item, |item| item.place = place)
             }
-            Edit::Crop { item, crop } => self.item_mut(*item, |item| item.crop = *crop),
+            Edit::Crop { item, crop, place } => {
+                let place = place.map(bounded).transpose()?;
+                self.item_mut(*item, |item| {
+                    item.crop = *crop;
+                    item.place = place.unwrap_or(item.place);
+                })
+            }
             Edit::Show { item, is_visible } => self.item_mut(*item, |item| item.is_visible = *is_visible),
             Edit::SetOpacity { item, opacity_percent } => {
                 self.item_mut(*item, |item| item.opacity_percent = (*opacity_percent).min(100))
@@ -354,13 +363,7 @@ impl Collection {
         Ok(())
     }
 
-    fn add_source(
-        &mut self,
-        scene: SceneId,
-        name: &str,
-        input: &Input,
-        place: Option<Rect>,
-    ) -> Result<(), Refused> {
+    fn add_source(&mut self, scene: SceneId, name: &str, input: &Input, place: Option<Rect>) -> Result<(), Refused> {
         if self.sources.len() >= Self::MAX_SOURCES {
             return Err(Refused::Full(Self::MAX_SOURCES));
         }

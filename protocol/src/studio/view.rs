@@ -159,4 +159,6 @@ pub enum Update {
     Snapshot(Box<Snapshot>),
     /// How loud it is.
     Meters(Meters),
+    /// Somebody wants to close the window while it is on air or records.
+    CloseAsked,
 }
