@@ -3,8 +3,10 @@
 //!
 //! | room | does |
 //! |---|---|
+//! | [`studio`] | the whole: commands in, snapshots, meters and pictures out |
 //! | [`document`] | the collection of scenes: its file, undo and redo |
 //! | [`encoded`] | encoded frames, and who takes them |
 
 pub mod document;
 pub mod encoded;
+pub mod studio;

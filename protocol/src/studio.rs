@@ -18,4 +18,6 @@ pub use scene::{
     Canvas, Collection, Color, Crop, Input, Item, ItemId, Pattern, Rect, Scene, SceneId, Source, SourceId, Strip,
     Transition, TransitionKind,
 };
-pub use view::{Device, DeviceKind, Level, Meters, Notice, Severity, Snapshot, SourceState, SourceStatus, Update};
+pub use view::{
+    Device, DeviceKind, Level, Meters, Notice, Severity, Snapshot, SourceState, SourceStatus, Update, View,
+};

@@ -151,6 +151,16 @@ impl Default for Level {
     }
 }
 
+/// Which picture is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum View {
+    /// What viewers get.
+    Program,
+    /// The scene in preparation; without studio mode, the same as the program.
+    Preview,
+}
+
 /// What the Studio tells its window unasked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "update", content = "value", rename_all = "snake_case")]
