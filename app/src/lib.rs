@@ -4,9 +4,13 @@
 //! | room | does |
 //! |---|---|
 //! | [`studio`] | the whole: commands in, snapshots, meters and pictures out |
+//! | [`identity`] | who streams: keychain, remote signers, profiles |
+//! | [`broadcast`] | from the check before going live to the summary after it |
 //! | [`document`] | the collection of scenes: its file, undo and redo |
 //! | [`encoded`] | encoded frames, and who takes them |
 
+pub mod broadcast;
 pub mod document;
 pub mod encoded;
+pub mod identity;
 pub mod studio;
