@@ -10,6 +10,9 @@
 //! | [`encoded`] | encoded frames, and who takes them |
 
 pub mod broadcast;
+//! | [`capture`] | where pictures and sound come from |
+
+pub mod capture;
 pub mod document;
 pub mod encoded;
 pub mod identity;

@@ -1,0 +1,40 @@
+//! What can be captured now.
+
+use std::{io, time::Duration};
+
+use skylark_protocol::studio::Device;
+
+use super::worker::Worker;
+
+/// How often devices are looked for.
+const POLL: Duration = Duration::from_secs(2);
+
+/// Everything that can be captured now. No sound system and no display are empty lists.
+#[must_use]
+pub fn devices() -> Vec<Device> {
+    Vec::new()
+}
+
+/// Looks for devices that come and go until it is dropped.
+pub struct DeviceWatch {
+    #[expect(dead_code, reason = "dropped to stop it")]
+    worker: io::Result<Worker>,
+}
+
+/// Calls `changed` with all devices when some came or went, on a thread of its own.
+pub fn watch_devices(changed: impl Fn(Vec<Device>) + Send + 'static) -> DeviceWatch {
+    let worker = Worker::start("capture devices", move |stop| {
+        let mut known = devices();
+        while stop.rest(POLL) {
+            let now = devices();
+            if now != known {
+                known.clone_from(&now);
+                changed(now);
+            }
+        }
+    });
+    if let Err(error) = &worker {
+        tracing::error!(%error, "devices that come and go are not noticed");
+    }
+    DeviceWatch { worker }
+}
