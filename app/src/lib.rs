@@ -6,12 +6,11 @@
 //! | [`studio`] | the whole: commands in, snapshots, meters and pictures out |
 //! | [`identity`] | who streams: keychain, remote signers, profiles |
 //! | [`broadcast`] | from the check before going live to the summary after it |
+//! | [`capture`] | where pictures and sound come from |
 //! | [`document`] | the collection of scenes: its file, undo and redo |
 //! | [`encoded`] | encoded frames, and who takes them |
 
 pub mod broadcast;
-//! | [`capture`] | where pictures and sound come from |
-
 pub mod capture;
 pub mod document;
 pub mod encoded;
