@@ -9,10 +9,12 @@
 //! | [`capture`] | where pictures and sound come from |
 //! | [`document`] | the collection of scenes: its file, undo and redo |
 //! | [`encoded`] | encoded frames, and who takes them |
+//! | [`push`] | over SRT to the origin; the bitrate follows the link |
 
 pub mod broadcast;
 pub mod capture;
 pub mod document;
 pub mod encoded;
 pub mod identity;
+pub mod push;
 pub mod studio;
