@@ -6,6 +6,7 @@
 //! | [`studio`] | the whole: commands in, snapshots, meters and pictures out |
 //! | [`identity`] | who streams: keychain, remote signers, profiles |
 //! | [`broadcast`] | from the check before going live to the summary after it |
+//! | [`origin`] | the origin: its address, its API, the one on this machine |
 //! | [`capture`] | where pictures and sound come from |
 //! | [`document`] | the collection of scenes: its file, undo and redo |
 //! | [`encoded`] | encoded frames, and who takes them |
@@ -13,8 +14,11 @@
 
 pub mod broadcast;
 pub mod capture;
+mod clock;
 pub mod document;
 pub mod encoded;
 pub mod identity;
+mod kept;
+pub mod origin;
 pub mod push;
 pub mod studio;

@@ -5,6 +5,7 @@
 //! | `air` | what it asks of whoever encodes and sends |
 
 mod air;
+mod machine;
 
 use std::{path::Path, sync::Arc};
 
