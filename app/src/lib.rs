@@ -11,6 +11,7 @@
 //! | [`document`] | the collection of scenes: its file, undo and redo |
 //! | [`encoded`] | encoded frames, and who takes them |
 //! | [`push`] | over SRT to the origin; the bitrate follows the link |
+//! | [`record`] | files on this computer: the recording, the replay buffer |
 
 pub mod broadcast;
 pub mod capture;
@@ -21,4 +22,5 @@ pub mod identity;
 mod kept;
 pub mod origin;
 pub mod push;
+pub mod record;
 pub mod studio;
