@@ -1,0 +1,284 @@
+//! Encodes a picture, or the sound, of the running graph.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use skylark_protocol::studio::{Canvas, RenditionSettings};
+
+use super::Kind;
+use crate::{
+    encoded::{Outlets, Packet, Track},
+    graph::{
+        GraphError,
+        wiring::{Branch, filter, leaky_queue, make},
+    },
+};
+
+/// Raw frames that wait for an encoder; when it is slower than the picture for so long, the oldest are lost, and counted.
+const WAITING_FRAMES: u32 = 10;
+/// Sound that waits for its encoder.
+const WAITING_SOUND: Duration = Duration::from_secs(1);
+/// Latencies that are kept for percentiles: ten minutes of 30 frames a second.
+const KEPT_LATENCIES: usize = 18_000;
+/// Of the sound, hertz: AAC at 48 kHz.
+const AAC_ENCODERS: [&str; 3] = ["avenc_aac", "fdkaacenc", "voaacenc"];
+
+/// What a track's encoder did.
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    given: AtomicU64,
+    made: AtomicU64,
+    latencies: Mutex<Latencies>,
+}
+
+#[derive(Debug, Default)]
+struct Latencies {
+    ring_us: Vec<u32>,
+    next: usize,
+    late: u64,
+    longest_us: u32,
+}
+
+/// How long frames take from their capture until they are encoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Latency {
+    /// Half of the frames take less, milliseconds.
+    pub p50_ms: f64,
+    /// 95 of 100 frames take less, milliseconds.
+    pub p95_ms: f64,
+    /// The longest, milliseconds.
+    pub max_ms: f64,
+    /// Frames that took more than a frame's interval longer than half of them.
+    pub late_frames: u64,
+    /// Frames that the encoder was given.
+    pub given_frames: u64,
+    /// Frames that it made.
+    pub made_frames: u64,
+}
+
+impl Encoded {
+    /// Frames that were given and not made, as far as they are not just being made.
+    pub(crate) fn dropped(&self) -> u64 {
+        let (given, made) = (self.given.load(Ordering::Relaxed), self.made.load(Ordering::Relaxed));
+        given.saturating_sub(made).saturating_sub(u64::from(WAITING_FRAMES) + 4)
+    }
+
+    pub(crate) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    fn took(&self, latency_us: u32, interval_us: u32) {
+        let mut all = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        if latency_us > 2 * interval_us {
+            all.late += 1;
+        }
+        all.longest_us = all.longest_us.max(latency_us);
+        let next = all.next;
+        match all.ring_us.get_mut(next) {
+            Some(place) => *place = latency_us,
+            None => all.ring_us.push(latency_us),
+        }
+        all.next = (next + 1) % KEPT_LATENCIES;
+    }
+
+    pub(crate) fn latency(&self) -> Latency {
+        let all = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sorted = all.ring_us.clone();
+        sorted.sort_unstable();
+        let at = |percent: usize| sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
+        let ms = |us: u32| f64::from(us) / 1000.0;
+        Latency {
+            p50_ms: ms(at(50)),
+            p95_ms: ms(at(95)),
+            max_ms: ms(all.longest_us),
+            late_frames: all.late,
+            given_frames: self.given.load(Ordering::Relaxed),
+            made_frames: self.made.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// An encoder that hangs from the graph.
+pub(crate) struct EncodingBranch {
+    track: Track,
+    branch: Branch,
+    tee: gst::Element,
+    encoder: gst::Element,
+    kind: Option<&'static Kind>,
+    encoded: Arc<Encoded>,
+}
+
+impl EncodingBranch {
+    /// Encodes what comes out of a picture's tee.
+    ///
+    /// # Errors
+    /// A plugin is missing, or the encoder does not start.
+    pub(crate) fn video(
+        pipeline: &gst::Pipeline,
+        tee: &gst::Element,
+        canvas: Canvas,
+        track: Track,
+        kind: &'static Kind,
+        rendition: RenditionSettings,
+        outlets: &Arc<Outlets>,
+        lead_ns: &Arc<AtomicU64>,
+    ) -> Result<Self, GraphError> {
+        let encoder = kind.make(rendition.bitrate_bps)?;
+        let mut elements = vec![leaky_queue(WAITING_FRAMES, Duration::ZERO)?];
+        if rendition.frame_rate < canvas.frame_rate {
+            let rate = make("videorate")?;
+            rate.set_property("drop-only", true);
+            let caps = gst::Caps::builder("video/x-raw")
+                .field("framerate", gst::Fraction::new(rendition.frame_rate.cast_signed(), 1))
+                .build();
+            elements.extend([rate, filter(&caps)?]);
+        }
+        if (rendition.width, rendition.height) != (canvas.width, canvas.height) {
+            let caps = gst::Caps::builder("video/x-raw")
+                .field("width", rendition.width.cast_signed())
+                .field("height", rendition.height.cast_signed())
+                .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+                .build();
+            elements.extend([make("videoscale")?, filter(&caps)?]);
+        }
+        if kind.name != "x264enc" && kind.name != "openh264enc" {
+            elements.push(make("videoconvert")?);
+        }
+        elements.push(encoder.clone());
+        let profile = gst::Caps::builder("video/x-h264").field("profile", "high").build();
+        if kind.name == "x264enc" {
+            elements.push(filter(&profile)?);
+        }
+        let parser = make("h264parse")?;
+        // Parameter sets before every keyframe.
+        parser.set_property("config-interval", -1i32);
+        elements.push(parser);
+        let caps = gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build();
+        let encoded = Arc::new(Encoded::default());
+        let interval_us = 1_000_000 / rendition.frame_rate.max(1);
+        let sink = outlet(&caps, track, outlets, lead_ns, &encoded, interval_us);
+        elements.push(sink.upcast());
+        let counted = Arc::clone(&encoded);
+        // Behind what drops frames on purpose, before what may drop them for want of time.
+        if let Some(pad) = elements.first().and_then(|queue| queue.static_pad("sink")) {
+            let (per, of) = (u64::from(rendition.frame_rate), u64::from(canvas.frame_rate.max(1)));
+            let seen = AtomicU64::new(0);
+            pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+                let seen = seen.fetch_add(1, Ordering::Relaxed) + 1;
+                counted.given.store(seen * per / of, Ordering::Relaxed);
+                gst::PadProbeReturn::Ok
+            });
+        }
+        let branch = Branch::hang(pipeline, tee, elements, |_| Ok(()))?;
+        Ok(Self { track, branch, tee: tee.clone(), encoder, kind: Some(kind), encoded })
+    }
+
+    /// Encodes what comes out of the mix's tee.
+    ///
+    /// # Errors
+    /// No AAC encoder is installed.
+    pub(crate) fn audio(
+        pipeline: &gst::Pipeline,
+        tee: &gst::Element,
+        bitrate_bps: u32,
+        outlets: &Arc<Outlets>,
+    ) -> Result<Self, GraphError> {
+        let encoder = AAC_ENCODERS.iter().find_map(|name| make(name).ok());
+        let encoder = encoder.ok_or_else(|| GraphError::Missing(AAC_ENCODERS[0].into()))?;
+        encoder.set_property_from_str("bitrate", &bitrate_bps.to_string());
+        let caps = gst::Caps::builder("audio/mpeg")
+            .field("mpegversion", 4i32)
+            .field("stream-format", "adts")
+            .field("framed", true)
+            .build();
+        let encoded = Arc::new(Encoded::default());
+        let sink = outlet(&caps, Track::Audio, outlets, &Arc::default(), &encoded, u32::MAX / 4);
+        let elements = vec![
+            leaky_queue(0, WAITING_SOUND)?,
+            make("audioconvert")?,
+            encoder.clone(),
+            make("aacparse")?,
+            sink.upcast(),
+        ];
+        let branch = Branch::hang(pipeline, tee, elements, |_| Ok(()))?;
+        Ok(Self { track: Track::Audio, branch, tee: tee.clone(), encoder, kind: None, encoded })
+    }
+
+    pub(crate) fn track(&self) -> Track {
+        self.track
+    }
+
+    pub(crate) fn encoded(&self) -> &Arc<Encoded> {
+        &self.encoded
+    }
+
+    /// Whether an element is this encoder, or beside it.
+    pub(crate) fn has(&self, element: &gst::Object) -> bool {
+        self.branch.has(element)
+    }
+
+    /// Another bitrate from the next frame on, bits per second.
+    pub(crate) fn set_bitrate(&self, bitrate_bps: u32) {
+        if let Some(kind) = self.kind {
+            kind.set_bitrate(&self.encoder, bitrate_bps);
+        }
+    }
+
+    pub(crate) fn take_off(self, pipeline: &gst::Pipeline) {
+        self.branch.take_off(pipeline, &self.tee, || {});
+    }
+}
+
+/// Where encoded frames leave the graph.
+fn outlet(
+    caps: &gst::Caps,
+    track: Track,
+    outlets: &Arc<Outlets>,
+    lead_ns: &Arc<AtomicU64>,
+    encoded: &Arc<Encoded>,
+    interval_us: u32,
+) -> gst_app::AppSink {
+    let sink = gst_app::AppSink::builder().caps(caps).sync(false).build();
+    let (outlets, lead_ns, encoded) = (Arc::clone(outlets), Arc::clone(lead_ns), Arc::clone(encoded));
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                encoded.made.fetch_add(1, Ordering::Relaxed);
+                let lead_ns = lead_ns.load(Ordering::Relaxed);
+                if let Some(packet) = packet(&sample, track, lead_ns) {
+                    if let Some(now) = sink.current_running_time() {
+                        let latency_us = now.nseconds().saturating_sub(packet.pts_ns - lead_ns) / 1000;
+                        encoded.took(u32::try_from(latency_us).unwrap_or(u32::MAX), interval_us);
+                    }
+                    outlets.give(&packet);
+                }
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+    sink
+}
+
+/// A sample as a packet; none if it has no time.
+fn packet(sample: &gst::Sample, track: Track, lead_ns: u64) -> Option<Packet> {
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let buffer = sample.buffer_owned()?;
+    // x264enc counts from a thousand hours on, and its segment takes that back.
+    let pts_ns = segment.to_running_time(buffer.pts()?)?.nseconds() + lead_ns;
+    let dts = buffer.dts().and_then(|dts| segment.to_running_time(dts));
+    let dts_ns = dts.map_or(pts_ns, |dts| (dts.nseconds() + lead_ns).min(pts_ns));
+    let is_keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+    let duration_ns = buffer.duration().map_or(0, gst::ClockTime::nseconds);
+    let data = Bytes::from_owner(buffer.into_mapped_buffer_readable().ok()?);
+    Some(Packet { track, pts_ns, dts_ns, duration_ns, is_keyframe, data })
+}

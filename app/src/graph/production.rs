@@ -1,0 +1,496 @@
+//! The pipeline, and the thread that changes it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use skylark_protocol::studio::{Canvas, Meters, SourceId, SourceState, View};
+use tokio::sync::watch;
+
+use super::{
+    EncodingState, GraphError, Order, Plan,
+    drawing::Drawing,
+    loudness::Meter,
+    picture::PictureBranch,
+    plan::{Step, steps},
+    source::OpenSource,
+    strip::{self, OpenStrip},
+    wiring::{filter, make},
+};
+use crate::{
+    encode::{EncodingBranch, EncodingPlan, Kind},
+    encoded::{Outlets, Track},
+};
+
+/// How often meters are read.
+const METER_INTERVAL: Duration = Duration::from_millis(50);
+/// How often a fade goes on.
+const FADE_INTERVAL: Duration = Duration::from_millis(16);
+/// How often the encoders are looked at.
+const ENCODING_INTERVAL: Duration = Duration::from_millis(500);
+/// A mixed block of sound, nanoseconds.
+const MIX_BLOCK_NS: u64 = 20_000_000;
+/// How late a microphone's sound may come to the mix, nanoseconds.
+const MIX_LATENCY_NS: u64 = 40_000_000;
+/// Width of the composed preview, pixels.
+const PREVIEW_WIDTH: u32 = 640;
+
+/// Where the graph tells how it is.
+pub(super) struct Told {
+    pub(super) sources: watch::Sender<Vec<SourceState>>,
+    pub(super) meters: watch::Sender<Meters>,
+    pub(super) encoding: watch::Sender<EncodingState>,
+}
+
+/// The pipeline and all in it.
+pub(super) struct Production {
+    canvas: Canvas,
+    plan: Plan,
+    pipeline: gst::Pipeline,
+    bus: gst::Bus,
+    outlets: Arc<Outlets>,
+    orders: Sender<Order>,
+    told: Told,
+    sources: BTreeMap<SourceId, OpenSource>,
+    strips: BTreeMap<SourceId, OpenStrip>,
+    program: Drawing,
+    preview: Option<Drawing>,
+    mixer: gst::Element,
+    sound: gst::Element,
+    program_meter: Arc<Mutex<Meter>>,
+    pictures: BTreeMap<View, PictureBranch>,
+    encoders: Vec<EncodingBranch>,
+    encoder_failure: Option<String>,
+    keyframes: Arc<Keyframes>,
+    lead_ns: Arc<AtomicU64>,
+    fading: bool,
+    next_meters: Instant,
+    next_encoding: Instant,
+}
+
+/// When keyframes are due: on a grid of time, so that all renditions have them at the same frames.
+#[derive(Debug, Default)]
+struct Keyframes {
+    interval_ns: AtomicU64,
+    /// Of the last frame: which interval of the grid it was in.
+    slot: AtomicU64,
+}
+
+impl Keyframes {
+    /// Whether a frame begins an interval.
+    fn is_due(&self, pts_ns: u64) -> bool {
+        let slot = pts_ns / self.interval_ns.load(Ordering::Relaxed).max(1);
+        self.slot.swap(slot, Ordering::Relaxed) != slot
+    }
+
+    /// The next frame is due, whenever it comes.
+    fn ask(&self) {
+        self.slot.store(u64::MAX, Ordering::Relaxed);
+    }
+}
+
+impl Production {
+    pub(super) fn new(canvas: Canvas, outlets: Arc<Outlets>, orders: Sender<Order>, told: Told) -> Result<Self, GraphError> {
+        let pipeline = gst::Pipeline::new();
+        // The same clock as everybody's: never one of a sound card that may be pulled.
+        pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+        let program = Drawing::new(&pipeline, canvas, canvas)?;
+        let mixer = gst::ElementFactory::make("audiomixer")
+            .property("force-live", true)
+            .property("ignore-inactive-pads", true)
+            .property("latency", MIX_LATENCY_NS)
+            .property("output-buffer-duration", MIX_BLOCK_NS)
+            .build()
+            .map_err(|_| GraphError::Missing("audiomixer".into()))?;
+        let caps = filter(&strip::format())?;
+        let sound = make("tee")?;
+        sound.set_property("allow-not-linked", true);
+        let elements = [&mixer, &caps, &sound];
+        pipeline.add_many(elements)?;
+        gst::Element::link_many(elements)?;
+        let program_meter = Arc::new(Mutex::new(Meter::default()));
+        strip::measure(&sound, &program_meter);
+        let keyframes = Arc::new(Keyframes::default());
+        keyframes.interval_ns.store(2_000_000_000, Ordering::Relaxed);
+        if let Some(pad) = program.pad() {
+            let keyframes = Arc::clone(&keyframes);
+            pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+                let pts = info.buffer().and_then(|buffer| buffer.pts());
+                if pts.is_some_and(|pts| keyframes.is_due(pts.nseconds())) {
+                    // Just before the frame, so that every encoder has it with the same one.
+                    let event = gstreamer_video::DownstreamForceKeyUnitEvent::builder().all_headers(true).build();
+                    pad.push_event(event);
+                }
+                gst::PadProbeReturn::Ok
+            });
+        }
+        let bus = pipeline.bus().ok_or_else(|| GraphError::Missing("a bus".into()))?;
+        pipeline.set_state(gst::State::Playing)?;
+        let now = Instant::now();
+        Ok(Self {
+            canvas,
+            plan: Plan { canvas, ..Plan::default() },
+            pipeline,
+            bus,
+            outlets,
+            orders,
+            told,
+            sources: BTreeMap::new(),
+            strips: BTreeMap::new(),
+            program,
+            preview: None,
+            mixer,
+            sound,
+            program_meter,
+            pictures: BTreeMap::new(),
+            encoders: Vec::new(),
+            encoder_failure: None,
+            keyframes,
+            lead_ns: Arc::default(),
+            fading: false,
+            next_meters: now,
+            next_encoding: now,
+        })
+    }
+
+    /// Does what it is ordered, and what time asks for, until it is stopped.
+    pub(super) fn run(mut self, inbox: &Receiver<Order>) {
+        loop {
+            match inbox.recv_timeout(self.patience()) {
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(order) => self.obey(order),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.read_bus();
+            self.tick(Instant::now());
+        }
+        self.pipeline.set_state(gst::State::Null).ok();
+    }
+
+    /// How long nothing is to be done, as far as is known.
+    fn patience(&self) -> Duration {
+        if self.fading { FADE_INTERVAL } else { self.next_meters.saturating_duration_since(Instant::now()) }
+    }
+
+    fn obey(&mut self, order: Order) {
+        let now = Instant::now();
+        match order {
+            Order::Apply(plan) => self.apply(*plan, now),
+            Order::Encode(plan, answer) => {
+                let outcome = self.encode(&plan);
+                answer.send(outcome).ok();
+            }
+            Order::StopEncoding => self.stop_encoding(),
+            Order::SetBitrate(track, bitrate_bps) => {
+                for encoder in self.encoders.iter().filter(|encoder| encoder.track() == track) {
+                    encoder.set_bitrate(bitrate_bps);
+                }
+            }
+            Order::AskKeyframe => self.keyframes.ask(),
+            Order::Look(view, width, latest) => self.look(view, width, latest),
+            Order::Running { source, opening } => {
+                if let Some(open) = self.sources.get_mut(&source) {
+                    open.running(opening);
+                    self.program.refit();
+                    if let Some(preview) = &self.preview {
+                        preview.refit();
+                    }
+                }
+                self.tell_sources();
+            }
+            Order::Lost { source, opening, reason } => self.lose(source, opening, reason, now),
+            Order::TryAgain => {
+                let away: Vec<_> =
+                    self.sources.values().filter(|open| open.retry_at().is_some()).map(OpenSource::id).collect();
+                for source in away {
+                    self.retry(source, now);
+                }
+            }
+            Order::Stop => {}
+        }
+    }
+
+    fn apply(&mut self, plan: Plan, now: Instant) {
+        if plan.canvas != self.canvas {
+            tracing::warn!("a plan of another canvas needs another graph");
+            return;
+        }
+        let steps = steps(&self.plan, &plan);
+        self.plan = plan;
+        self.lead_ns.store(u64::from(self.plan.lead_ms()) * 1_000_000, Ordering::Relaxed);
+        for step in steps {
+            self.take(step, now);
+        }
+        self.mix();
+        self.tell_sources();
+    }
+
+    fn take(&mut self, step: Step, now: Instant) {
+        match step {
+            Step::Open(source) => {
+                let id = source.id;
+                let open = OpenSource::open(&self.pipeline, source, self.canvas, &self.orders, now);
+                self.sources.insert(id, open);
+            }
+            Step::Change(source) => {
+                let id = source.id;
+                self.close_strip(id);
+                if let Some(open) = self.sources.get_mut(&id) {
+                    open.change(&self.pipeline, source, &self.orders, now);
+                }
+            }
+            Step::Close(id) => {
+                self.close_strip(id);
+                if let Some(open) = self.sources.remove(&id) {
+                    open.close(&self.pipeline);
+                }
+            }
+            // All strips at once, below.
+            Step::Mix(..) => {}
+            Step::Draw { view: View::Program, layers, fade_ms } => {
+                let fade = Duration::from_millis(fade_ms.into());
+                self.program.draw(&self.pipeline, &self.sources, &layers, fade, now);
+                self.fading = true;
+            }
+            Step::Draw { view: View::Preview, layers, .. } => self.draw_preview(&layers, now),
+            Step::EndPreview => self.end_preview(),
+        }
+    }
+
+    fn draw_preview(&mut self, layers: &[super::plan::Layer], now: Instant) {
+        if self.preview.is_none() {
+            let height = (PREVIEW_WIDTH * self.canvas.height / self.canvas.width).max(2) & !1;
+            let size = Canvas { width: PREVIEW_WIDTH, height, frame_rate: self.canvas.frame_rate.min(30) };
+            match Drawing::new(&self.pipeline, self.canvas, size) {
+                Ok(drawing) => self.preview = Some(drawing),
+                Err(error) => tracing::warn!(%error, "the preview cannot be drawn"),
+            }
+            self.rehang_pictures();
+        }
+        if let Some(preview) = &mut self.preview {
+            preview.draw(&self.pipeline, &self.sources, layers, Duration::ZERO, now);
+            self.fading = true;
+        }
+    }
+
+    fn end_preview(&mut self) {
+        let Some(preview) = self.preview.take() else { return };
+        // Those who look at the preview see the program from now on.
+        self.rehang_pictures();
+        preview.close(&self.pipeline);
+    }
+
+    /// The tee and size that a view's pictures are made of.
+    fn view(&self, view: View) -> (gst::Element, Canvas) {
+        match (&self.preview, view) {
+            (Some(preview), View::Preview) => (preview.tee().clone(), preview.size()),
+            _ => (self.program.tee().clone(), self.canvas),
+        }
+    }
+
+    fn look(&mut self, view: View, width: u32, latest: watch::Sender<Option<Bytes>>) {
+        if let Some(before) = self.pictures.remove(&view) {
+            // Whoever looked before looks elsewhere: one size of each view is enough.
+            before.take_off(&self.pipeline);
+        }
+        let (tee, size) = self.view(view);
+        match PictureBranch::hang(&self.pipeline, &tee, size, width, latest) {
+            Ok(branch) => {
+                self.pictures.insert(view, branch);
+            }
+            Err(error) => tracing::warn!(%error, ?view, "no pictures can be made"),
+        }
+    }
+
+    fn rehang_pictures(&mut self) {
+        if let Some(branch) = self.pictures.remove(&View::Preview) {
+            let width = branch.width();
+            let latest = branch.take_off(&self.pipeline);
+            self.look(View::Preview, width, latest);
+        }
+    }
+
+    /// Opens, changes and closes strips, as the plan has them and the sources have sound.
+    fn mix(&mut self) {
+        let lead_ms = self.plan.lead_ms();
+        let gone: Vec<_> = self.strips.keys().filter(|id| !self.plan.strips.contains_key(id)).copied().collect();
+        for id in gone {
+            self.close_strip(id);
+        }
+        for (id, heard) in self.plan.strips.clone() {
+            if self.strips.get_mut(&id).is_some_and(|strip| strip.change(heard, lead_ms)) {
+                continue;
+            }
+            self.close_strip(id);
+            let Some(sound) = self.sources.get(&id).and_then(OpenSource::sound) else { continue };
+            match OpenStrip::open(&self.pipeline, &self.mixer, &sound, heard, lead_ms) {
+                Ok(strip) => {
+                    self.strips.insert(id, strip);
+                }
+                Err(error) => tracing::warn!(source = id.0, %error, "a source cannot be heard"),
+            }
+        }
+    }
+
+    fn close_strip(&mut self, id: SourceId) {
+        if let Some(strip) = self.strips.remove(&id) {
+            strip.close(&self.pipeline, &self.mixer);
+        }
+    }
+
+    fn lose(&mut self, source: SourceId, opening: u64, reason: String, now: Instant) {
+        let Some(open) = self.sources.get_mut(&source) else { return };
+        if opening != open.opening() {
+            return;
+        }
+        self.close_strip(source);
+        if let Some(open) = self.sources.get_mut(&source) {
+            open.lost(&self.pipeline, opening, reason, now);
+        }
+        self.tell_sources();
+    }
+
+    fn retry(&mut self, source: SourceId, now: Instant) {
+        self.close_strip(source);
+        if let Some(open) = self.sources.get_mut(&source) {
+            open.retry(&self.pipeline, &self.orders, now);
+        }
+        self.mix();
+        self.tell_sources();
+    }
+
+    fn encode(&mut self, plan: &EncodingPlan) -> Result<(), GraphError> {
+        self.stop_encoding();
+        let kind = Kind::named(&plan.encoder).ok_or_else(|| GraphError::Missing(plan.encoder.clone()))?;
+        self.keyframes.interval_ns.store(u64::from(plan.keyframe_interval_ms) * 1_000_000, Ordering::Relaxed);
+        let tracks = plan.renditions.iter().enumerate().map(|(index, rendition)| (Track::Video(index), *rendition));
+        let recording = plan.recording.map(|rendition| (Track::Recording, rendition));
+        let built = (|| {
+            for (track, rendition) in tracks.chain(recording) {
+                let tee = self.program.tee();
+                let (canvas, outlets, lead) = (self.canvas, &self.outlets, &self.lead_ns);
+                let branch = EncodingBranch::video(&self.pipeline, tee, canvas, track, kind, rendition, outlets, lead)?;
+                self.encoders.push(branch);
+            }
+            let sound = EncodingBranch::audio(&self.pipeline, &self.sound, plan.audio_bitrate_bps, &self.outlets)?;
+            self.encoders.push(sound);
+            Ok(())
+        })();
+        if built.is_err() {
+            self.stop_encoding();
+        }
+        // All begin with the same frame's keyframe.
+        self.keyframes.ask();
+        self.encoder_failure = None;
+        built
+    }
+
+    fn stop_encoding(&mut self) {
+        for encoder in std::mem::take(&mut self.encoders) {
+            encoder.take_off(&self.pipeline);
+        }
+        self.tell_encoding();
+    }
+
+    /// What elements said since.
+    fn read_bus(&mut self) {
+        while let Some(message) = self.bus.pop() {
+            match message.view() {
+                gst::MessageView::Error(error) => {
+                    let Some(element) = message.src() else { continue };
+                    self.fail(element, &error.error().to_string(), error.debug().as_deref());
+                }
+                gst::MessageView::Latency(_) => {
+                    if let Err(error) = self.pipeline.recalculate_latency() {
+                        tracing::debug!(%error, "the latency is not known yet");
+                    }
+                }
+                gst::MessageView::Warning(warning) => {
+                    tracing::debug!(warning = %warning.error(), debug = ?warning.debug(), "GStreamer warns");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn fail(&mut self, element: &gst::Object, reason: &str, details: Option<&str>) {
+        tracing::warn!(element = %element.name(), reason, details, "an element failed");
+        if let Some(open) = self.sources.values().find(|open| open.has(element)) {
+            let (id, opening) = (open.id(), open.opening());
+            self.lose(id, opening, reason.to_owned(), Instant::now());
+        } else if self.encoders.iter().any(|encoder| encoder.has(element)) {
+            self.encoder_failure = Some(format!("the encoder failed: {reason}"));
+            self.tell_encoding();
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        if self.fading {
+            let program = self.program.advance(&self.pipeline, now);
+            let preview = self.preview.as_mut().is_some_and(|preview| preview.advance(&self.pipeline, now));
+            self.fading = program || preview;
+        }
+        let due: Vec<_> = self
+            .sources
+            .values()
+            .filter(|open| open.retry_at().is_some_and(|at| at <= now))
+            .map(OpenSource::id)
+            .collect();
+        for source in due {
+            self.retry(source, now);
+        }
+        if now >= self.next_meters {
+            self.next_meters = now + METER_INTERVAL;
+            let program = self.program_meter.lock().unwrap_or_else(PoisonError::into_inner).read();
+            let strips = self.strips.iter().map(|(id, strip)| (*id, strip.level())).collect();
+            self.told.meters.send_replace(Meters { strips, program });
+            let unwatched: Vec<_> =
+                self.pictures.iter().filter(|(_, branch)| branch.is_unwatched()).map(|(view, _)| *view).collect();
+            for view in unwatched {
+                if let Some(branch) = self.pictures.remove(&view) {
+                    branch.take_off(&self.pipeline);
+                }
+            }
+        }
+        if now >= self.next_encoding {
+            self.next_encoding = now + ENCODING_INTERVAL;
+            self.tell_encoding();
+        }
+    }
+
+    fn tell_sources(&self) {
+        let states: Vec<_> = self.sources.values().map(OpenSource::state).collect();
+        self.told.sources.send_if_modified(|told| {
+            let is_new = *told != states;
+            *told = states;
+            is_new
+        });
+    }
+
+    fn tell_encoding(&self) {
+        let first = self.encoders.iter().find(|encoder| encoder.track() == Track::Video(0));
+        let state = EncodingState {
+            is_running: !self.encoders.is_empty(),
+            frames: first.map_or(0, |encoder| encoder.encoded().made()),
+            dropped_frames: self
+                .encoders
+                .iter()
+                .filter(|encoder| encoder.track() != Track::Audio)
+                .map(|encoder| encoder.encoded().dropped())
+                .sum(),
+            latencies: self.encoders.iter().map(|encoder| (encoder.track(), encoder.encoded().latency())).collect(),
+            failure: self.encoder_failure.clone(),
+        };
+        self.told.encoding.send_replace(state);
+    }
+}

@@ -1,0 +1,122 @@
+//! The graph with real GStreamer: what comes out of the encoders.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use skylark_protocol::studio::{
+    Canvas, Collection, Color, Edit, Input, Pattern, RenditionSettings, SceneId, SourceStatus, View,
+};
+
+use super::*;
+use crate::encoded::{Outlet, Packet};
+
+/// Keeps what comes.
+#[derive(Default)]
+struct Heap(Mutex<Vec<Packet>>);
+
+impl Outlet for Heap {
+    fn take(&self, packet: &Packet) {
+        self.0.lock().unwrap().push(packet.clone());
+    }
+}
+
+impl Heap {
+    fn of(&self, track: Track) -> Vec<Packet> {
+        self.0.lock().unwrap().iter().filter(|packet| packet.track == track).cloned().collect()
+    }
+}
+
+const CANVAS: Canvas = Canvas { width: 640, height: 360, frame_rate: 30 };
+
+fn collection() -> Collection {
+    let mut all = Collection { canvas: CANVAS, ..Collection::default() };
+    let tone = Input::Tone { frequency_hz: 660, level_db: -12 };
+    for input in [Input::Test { pattern: Pattern::Ball }, Input::Color { color: Color([9, 9, 200, 255]) }, tone] {
+        all = all.after(&Edit::AddSource { scene: SceneId(1), name: "one".into(), input, place: None }).unwrap();
+    }
+    let two = Edit::AddScene { name: "two".into() };
+    all = all.after(&two).unwrap();
+    let scene = all.scenes[1].id;
+    let input = Input::Test { pattern: Pattern::Bars };
+    all.after(&Edit::AddSource { scene, name: "bars".into(), input, place: None }).unwrap()
+}
+
+fn plan() -> EncodingPlan {
+    let rendition = |width, height, bitrate_bps| RenditionSettings { width, height, frame_rate: 30, bitrate_bps };
+    EncodingPlan {
+        encoder: "x264enc".into(),
+        renditions: vec![rendition(640, 360, 700_000), rendition(320, 180, 300_000)],
+        recording: None,
+        audio_bitrate_bps: 128_000,
+        keyframe_interval_ms: 1000,
+    }
+}
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < patience, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn renditions_share_their_keyframes_and_no_frame_is_missing_over_scene_switches() {
+    gstreamer::init().unwrap();
+    let (outlets, heap) = (Arc::new(Outlets::default()), Arc::new(Heap::default()));
+    let graph = Graph::start(CANVAS, Arc::clone(&outlets)).unwrap();
+    let one = collection();
+    graph.apply(Plan::of(&one));
+    let sources = graph.sources();
+    until("all sources run", || {
+        let states = sources.borrow();
+        states.len() == 4 && states.iter().all(|state| state.status == SourceStatus::Running)
+    })
+    .await;
+    outlets.add(Arc::clone(&heap) as Arc<dyn Outlet>);
+    graph.encode(plan()).await.unwrap();
+    until("a second is encoded", || heap.of(Track::Video(0)).len() > 30).await;
+    let two = one.after(&Edit::Switch { scene: one.scenes[1].id }).unwrap();
+    graph.apply(Plan::of(&two));
+    until("another second is encoded", || heap.of(Track::Video(0)).len() > 75).await;
+    graph.apply(Plan::of(&one));
+    until("four seconds are encoded", || heap.of(Track::Video(0)).len() > 125).await;
+    graph.stop_encoding();
+
+    let keyframes = |track| -> Vec<u64> {
+        heap.of(track).iter().filter(|packet| packet.is_keyframe).map(|packet| packet.pts_ns).collect()
+    };
+    let (first, second) = (keyframes(Track::Video(0)), keyframes(Track::Video(1)));
+    let both = first.len().min(second.len());
+    assert!(both >= 4 && first[..both] == second[..both], "{first:?} {second:?}");
+    let times: Vec<_> = heap.of(Track::Video(0)).iter().map(|packet| packet.pts_ns).collect();
+    let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 40_000_000).collect();
+    assert!(gaps.is_empty(), "frames are missing: {gaps:?}");
+    let sound = heap.of(Track::Audio);
+    assert!(sound.len() > 150 && sound.iter().all(|packet| packet.data.starts_with(&[0xff, 0xf1])), "{}", sound.len());
+    let loud = graph.meters().borrow().clone();
+    assert!((loud.program.rms_db + 15.0).abs() < 1.5, "a sine of -12 dB has a power of -15 dB: {loud:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_told_and_the_picture_goes_on() {
+    gstreamer::init().unwrap();
+    let outlets = Arc::new(Outlets::default());
+    let graph = Graph::start(CANVAS, outlets).unwrap();
+    let film = Input::Media { path: "/nowhere/film.mp4".into(), is_looped: false };
+    let edit = Edit::AddSource { scene: SceneId(1), name: "film".into(), input: film, place: None };
+    graph.apply(Plan::of(&collection().after(&edit).unwrap()));
+    let sources = graph.sources();
+    until("the film is missing", || {
+        sources.borrow().iter().any(|state| matches!(&state.status, SourceStatus::Missing { reason } if !reason.is_empty()))
+    })
+    .await;
+    let mut pictures = graph.look(View::Program, 320);
+    for _ in 0..10 {
+        pictures.changed().await.unwrap();
+    }
+    let picture = pictures.borrow_and_update().clone().unwrap();
+    assert!(picture.starts_with(&[0xff, 0xd8]), "a JPEG file");
+}
