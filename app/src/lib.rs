@@ -8,6 +8,8 @@
 //! | [`broadcast`] | from the check before going live to the summary after it |
 //! | [`origin`] | the origin: its address, its API, the one on this machine |
 //! | [`capture`] | where pictures and sound come from |
+//! | [`graph`] | the running graph: sources, compositor, mixer, pictures |
+//! | [`encode`] | encoders: found, tried, set up; the ladder |
 //! | [`document`] | the collection of scenes: its file, undo and redo |
 //! | [`encoded`] | encoded frames, and who takes them |
 //! | [`push`] | over SRT to the origin; the bitrate follows the link |
@@ -17,7 +19,9 @@ pub mod broadcast;
 pub mod capture;
 mod clock;
 pub mod document;
+pub mod encode;
 pub mod encoded;
+pub mod graph;
 pub mod identity;
 mod kept;
 pub mod origin;

@@ -162,7 +162,8 @@ impl EncodingBranch {
         // Parameter sets before every keyframe.
         parser.set_property("config-interval", -1i32);
         elements.push(parser);
-        let caps = gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build();
+        let caps =
+            gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build();
         let encoded = Arc::new(Encoded::default());
         let interval_us = 1_000_000 / rendition.frame_rate.max(1);
         let sink = outlet(&caps, track, outlets, lead_ns, &encoded, interval_us);

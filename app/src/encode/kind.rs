@@ -87,7 +87,12 @@ pub const ENCODERS: &[Kind] = &[
     Kind {
         name: "openh264enc",
         title: "OpenH264 (processor)",
-        settings: &[("rate-control", "bitrate"), ("complexity", "low"), ("usage-type", "camera"), ("scene-change-detection", "false")],
+        settings: &[
+            ("rate-control", "bitrate"),
+            ("complexity", "low"),
+            ("usage-type", "camera"),
+            ("scene-change-detection", "false"),
+        ],
         bitrate_in_bps: true,
         keyframe_property: Some("gop-size"),
     },

@@ -45,7 +45,8 @@ pub fn preset_for(canvas: Canvas, height: u32) -> RenditionSettings {
 /// A preset in the canvas's shape.
 fn for_canvas(preset: RenditionSettings, canvas: Canvas) -> RenditionSettings {
     let height = preset.height.min(canvas.height) & !1;
-    let width = ((u64::from(canvas.width) * u64::from(height) / u64::from(canvas.height)) as u32).max(2).next_multiple_of(2);
+    let width =
+        ((u64::from(canvas.width) * u64::from(height) / u64::from(canvas.height)) as u32).max(2).next_multiple_of(2);
     RenditionSettings { width, height, frame_rate: preset.frame_rate.min(canvas.frame_rate), ..preset }
 }
 

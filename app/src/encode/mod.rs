@@ -12,7 +12,7 @@ mod kind;
 mod ladder;
 mod trial;
 
-pub(crate) use branch::{EncodingBranch};
+pub(crate) use branch::EncodingBranch;
 pub use branch::Latency;
 pub use kind::{ENCODERS, Kind};
 pub use ladder::{preset_for, renditions_for};
@@ -38,7 +38,11 @@ pub struct EncodingPlan {
 impl EncodingPlan {
     /// The plan for what somebody set, on a machine with these encoders. None: no encoder works.
     #[must_use]
-    pub fn of(output: &OutputSettings, encoders: &[EncoderState], canvas: skylark_protocol::studio::Canvas) -> Option<Self> {
+    pub fn of(
+        output: &OutputSettings,
+        encoders: &[EncoderState],
+        canvas: skylark_protocol::studio::Canvas,
+    ) -> Option<Self> {
         let chosen = encoders.iter().find(|state| state.works && state.name == output.encoder);
         let encoder = chosen.or_else(|| encoders.iter().find(|state| state.works))?;
         let mut renditions = output.renditions.clone();

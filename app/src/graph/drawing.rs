@@ -171,7 +171,8 @@ impl Drawing {
                 *fade.begun.insert(now)
             }
         };
-        let gone = if fade.duration.is_zero() { 1.0 } else { (now - begun).as_secs_f64() / fade.duration.as_secs_f64() };
+        let gone =
+            if fade.duration.is_zero() { 1.0 } else { (now - begun).as_secs_f64() / fade.duration.as_secs_f64() };
         if gone >= 1.0 {
             self.finish_fade(pipeline);
             return false;
@@ -180,26 +181,6 @@ impl Drawing {
             drawn.pad.set_property("alpha", opacity(&drawn.layer) * (1.0 - gone));
         }
         true
-    }
-
-    /// A source was opened anew: its layers hang from it again.
-    pub(super) fn rehang(&mut self, pipeline: &gst::Pipeline, source: &OpenSource) {
-        self.finish_fade(pipeline);
-        let items: Vec<_> =
-            self.layers.values().filter(|drawn| drawn.layer.source == source.id()).map(|drawn| drawn.layer.item).collect();
-        for item in items {
-            let Some(drawn) = self.layers.remove(&item) else { continue };
-            let (layer, order) = (drawn.layer, drawn.pad.property::<u32>("zorder"));
-            self.remove(pipeline, drawn);
-            match self.add(pipeline, source, &layer) {
-                Ok(drawn) => {
-                    drawn.pad.set_property("zorder", order);
-                    self.layers.insert(item, drawn);
-                }
-                Err(error) => tracing::warn!(item = item.0, %error, "an item cannot be drawn"),
-            }
-        }
-        self.place();
     }
 
     /// The size of a source's picture became known: crops may have to be smaller.
@@ -228,7 +209,8 @@ impl Drawing {
         // Two, so that a picture is ready while the one before is drawn.
         let queue = leaky_queue(2, Duration::ZERO)?;
         let crop = make("videocrop")?;
-        let pad = self.compositor.request_pad_simple("sink_%u").ok_or(GraphError::Missing("a compositor pad".into()))?;
+        let pad =
+            self.compositor.request_pad_simple("sink_%u").ok_or(GraphError::Missing("a compositor pad".into()))?;
         let has_picture = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&has_picture);
         pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
@@ -274,7 +256,9 @@ impl Drawing {
             drawn.pad.set_property("alpha", opacity(&drawn.layer));
             if let Some(crop) = drawn.branch.element(1) {
                 let cut = drawn.size.clamp(drawn.layer.crop);
-                for (side, pixels) in [("left", cut.left), ("top", cut.top), ("right", cut.right), ("bottom", cut.bottom)] {
+                for (side, pixels) in
+                    [("left", cut.left), ("top", cut.top), ("right", cut.right), ("bottom", cut.bottom)]
+                {
                     crop.set_property(side, i32::try_from(pixels).unwrap_or(i32::MAX));
                 }
             }

@@ -81,7 +81,11 @@ impl Meter {
         let level = Level {
             peak_db: decibels(f64::from(self.peak).powi(2)),
             rms_db: decibels(mean),
-            loudness_lufs: if momentary > 0.0 { (decibels(momentary) - 0.691).max(Level::SILENT.loudness_lufs) } else { Level::SILENT.loudness_lufs },
+            loudness_lufs: if momentary > 0.0 {
+                (decibels(momentary) - 0.691).max(Level::SILENT.loudness_lufs)
+            } else {
+                Level::SILENT.loudness_lufs
+            },
         };
         (self.peak, self.power, self.frames) = (0.0, 0.0, 0);
         level

@@ -70,8 +70,15 @@ enum Order {
     SetBitrate(Track, u32),
     AskKeyframe,
     Look(View, u32, watch::Sender<Option<Bytes>>),
-    Running { source: SourceId, opening: u64 },
-    Lost { source: SourceId, opening: u64, reason: String },
+    Running {
+        source: SourceId,
+        opening: u64,
+    },
+    Lost {
+        source: SourceId,
+        opening: u64,
+        reason: String,
+    },
     /// Devices came or went: what is away is tried again now.
     TryAgain,
     Stop,

@@ -61,7 +61,9 @@ impl PictureBranch {
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                    if let Some(map) = sample.buffer_owned().and_then(|buffer| buffer.into_mapped_buffer_readable().ok()) {
+                    if let Some(map) =
+                        sample.buffer_owned().and_then(|buffer| buffer.into_mapped_buffer_readable().ok())
+                    {
                         sender.send_replace(Some(Bytes::from_owner(map)));
                     }
                     Ok(gst::FlowSuccess::Ok)

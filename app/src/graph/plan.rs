@@ -134,8 +134,7 @@ pub enum Step {
 #[must_use]
 pub fn steps(from: &Plan, to: &Plan) -> Vec<Step> {
     let mut steps = Vec::new();
-    let is_other_kind =
-        |a: &Source, b: &Source| std::mem::discriminant(&a.input) != std::mem::discriminant(&b.input);
+    let is_other_kind = |a: &Source, b: &Source| std::mem::discriminant(&a.input) != std::mem::discriminant(&b.input);
     let mut draw = Vec::new();
     let is_cut_to = from.scene.is_some() && from.scene != to.scene;
     if from.program != to.program {
@@ -162,7 +161,10 @@ pub fn steps(from: &Plan, to: &Plan) -> Vec<Step> {
         }
     }
     steps.extend(
-        to.sources.iter().filter(|(id, _)| !from.sources.contains_key(id)).map(|(_, source)| Step::Open(source.clone())),
+        to.sources
+            .iter()
+            .filter(|(id, _)| !from.sources.contains_key(id))
+            .map(|(_, source)| Step::Open(source.clone())),
     );
     let remixed = to.strips.iter().filter(|(id, strip)| from.strips.get(id) != Some(strip));
     steps.extend(remixed.map(|(id, strip)| Step::Mix(*id, *strip)));
@@ -196,7 +198,10 @@ mod tests {
         let opened = all.iter().filter(|step| matches!(step, Step::Open(_))).count();
         assert_eq!((opened, all.len()), (3, 5), "{all:?}");
         assert!(matches!(&all[3], Step::Mix(_, heard) if heard.is_on_air));
-        assert!(matches!(&all[4], Step::Draw { layers, fade_ms: 0, .. } if layers.len() == 2), "the first scene is just there");
+        assert!(
+            matches!(&all[4], Step::Draw { layers, fade_ms: 0, .. } if layers.len() == 2),
+            "the first scene is just there"
+        );
         assert!(steps(&plan, &plan).is_empty());
     }
 

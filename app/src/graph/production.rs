@@ -3,8 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex,
-        PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
@@ -100,7 +99,12 @@ impl Keyframes {
 }
 
 impl Production {
-    pub(super) fn new(canvas: Canvas, outlets: Arc<Outlets>, orders: Sender<Order>, told: Told) -> Result<Self, GraphError> {
+    pub(super) fn new(
+        canvas: Canvas,
+        outlets: Arc<Outlets>,
+        orders: Sender<Order>,
+        told: Told,
+    ) -> Result<Self, GraphError> {
         let pipeline = gst::Pipeline::new();
         // The same clock as everybody's: never one of a sound card that may be pulled.
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
@@ -244,7 +248,6 @@ impl Production {
             }
             Step::Change(source) => {
                 let id = source.id;
-                self.close_strip(id);
                 if let Some(open) = self.sources.get_mut(&id) {
                     open.change(&self.pipeline, source, &self.orders, now);
                 }
@@ -333,7 +336,7 @@ impl Production {
             }
             self.close_strip(id);
             let Some(sound) = self.sources.get(&id).and_then(OpenSource::sound) else { continue };
-            match OpenStrip::open(&self.pipeline, &self.mixer, &sound, heard, lead_ms) {
+            match OpenStrip::open(&self.pipeline, &self.mixer, sound, heard, lead_ms) {
                 Ok(strip) => {
                     self.strips.insert(id, strip);
                 }
@@ -349,11 +352,6 @@ impl Production {
     }
 
     fn lose(&mut self, source: SourceId, opening: u64, reason: String, now: Instant) {
-        let Some(open) = self.sources.get_mut(&source) else { return };
-        if opening != open.opening() {
-            return;
-        }
-        self.close_strip(source);
         if let Some(open) = self.sources.get_mut(&source) {
             open.lost(&self.pipeline, opening, reason, now);
         }
@@ -361,11 +359,9 @@ impl Production {
     }
 
     fn retry(&mut self, source: SourceId, now: Instant) {
-        self.close_strip(source);
         if let Some(open) = self.sources.get_mut(&source) {
             open.retry(&self.pipeline, &self.orders, now);
         }
-        self.mix();
         self.tell_sources();
     }
 

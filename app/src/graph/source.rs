@@ -59,7 +59,10 @@ pub(super) struct OpenSource {
     capture: Option<Capture>,
     /// What is captured stands for the source while it is away.
     is_placeholder: bool,
+    /// Where its picture is shared.
     picture: Option<gst::Element>,
+    /// Where its sound is shared: it stays when the capture is opened anew.
+    sound: Option<gst::Element>,
     last: Arc<Mutex<Option<gst::Sample>>>,
     size: Arc<PictureSize>,
     status: SourceStatus,
@@ -101,13 +104,20 @@ impl Watcher for Unwatched {
 
 impl OpenSource {
     /// Opens a source; when that fails, its placeholder is shown and it is tried again.
-    pub(super) fn open(pipeline: &gst::Pipeline, source: Source, canvas: Canvas, orders: &Sender<Order>, now: Instant) -> Self {
+    pub(super) fn open(
+        pipeline: &gst::Pipeline,
+        source: Source,
+        canvas: Canvas,
+        orders: &Sender<Order>,
+        now: Instant,
+    ) -> Self {
         let mut open = Self {
             source,
             canvas,
             capture: None,
             is_placeholder: false,
             picture: None,
+            sound: None,
             last: Arc::default(),
             size: Arc::default(),
             status: SourceStatus::Starting,
@@ -115,11 +125,8 @@ impl OpenSource {
             retry_at: None,
             opening: 0,
         };
-        if open.source.input.has_picture() {
-            match open.add_tee(pipeline) {
-                Ok(tee) => open.picture = Some(tee),
-                Err(error) => open.status = SourceStatus::Missing { reason: error.to_string() },
-            }
+        if let Err(error) = open.add_tees(pipeline) {
+            tracing::warn!(%error, "a source cannot be shared");
         }
         open.start(pipeline, orders, now);
         open
@@ -138,9 +145,9 @@ impl OpenSource {
         &self.size
     }
 
-    /// Where its sound comes out, if it is there.
-    pub(super) fn sound(&self) -> Option<gst::Pad> {
-        if self.is_placeholder { None } else { self.capture.as_ref()?.bin().static_pad("audio") }
+    /// Where its sound is shared.
+    pub(super) fn sound(&self) -> Option<&gst::Element> {
+        self.sound.as_ref()
     }
 
     pub(super) fn state(&self) -> SourceState {
@@ -154,7 +161,13 @@ impl OpenSource {
     }
 
     /// Another device, file, text or colour. True: its bin is another one now.
-    pub(super) fn change(&mut self, pipeline: &gst::Pipeline, source: Source, orders: &Sender<Order>, now: Instant) -> bool {
+    pub(super) fn change(
+        &mut self,
+        pipeline: &gst::Pipeline,
+        source: Source,
+        orders: &Sender<Order>,
+        now: Instant,
+    ) -> bool {
         self.source = source;
         let input = self.source.input.clone();
         if !self.is_placeholder && self.capture.as_mut().is_some_and(|capture| capture.update(&input)) {
@@ -182,6 +195,8 @@ impl OpenSource {
         }
         tracing::info!(source = self.source.id.0, reason, "a source is away");
         self.stop(pipeline);
+        // What it still says is of the past.
+        self.opening += 1;
         self.show_placeholder(pipeline);
         self.miss(reason, now);
         true
@@ -226,16 +241,25 @@ impl OpenSource {
     /// Takes it out of the pipeline.
     pub(super) fn close(mut self, pipeline: &gst::Pipeline) {
         self.stop(pipeline);
-        if let Some(tee) = self.picture.take() {
-            discard(pipeline, &[tee]);
-        }
+        let tees: Vec<_> = self.picture.take().into_iter().chain(self.sound.take()).collect();
+        discard(pipeline, &tees);
     }
 
-    fn add_tee(&self, pipeline: &gst::Pipeline) -> Result<gst::Element, GraphError> {
-        let tee = make("tee")?;
-        tee.set_property("allow-not-linked", true);
-        pipeline.add(&tee)?;
-        tee.sync_state_with_parent()?;
+    fn add_tees(&mut self, pipeline: &gst::Pipeline) -> Result<(), GraphError> {
+        let add = || {
+            let tee = make("tee")?;
+            tee.set_property("allow-not-linked", true);
+            pipeline.add(&tee)?;
+            tee.sync_state_with_parent()?;
+            Ok::<_, GraphError>(tee)
+        };
+        if self.source.input.has_sound() {
+            self.sound = Some(add()?);
+        }
+        if !self.source.input.has_picture() {
+            return Ok(());
+        }
+        let tee = add()?;
         let last = Arc::clone(&self.last);
         if let Some(pad) = tee.static_pad("sink") {
             pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
@@ -246,7 +270,8 @@ impl OpenSource {
                 gst::PadProbeReturn::Ok
             });
         }
-        Ok(tee)
+        self.picture = Some(tee);
+        Ok(())
     }
 
     fn start(&mut self, pipeline: &gst::Pipeline, orders: &Sender<Order>, now: Instant) {
@@ -279,9 +304,10 @@ impl OpenSource {
         let bin = capture.bin().clone();
         self.capture = Some(capture);
         pipeline.add(&bin).map_err(|error| error.to_string())?;
-        if let (Some(tee), Some(video)) = (&self.picture, bin.static_pad("video")) {
+        for (tee, name) in [(&self.picture, "video"), (&self.sound, "audio")] {
+            let (Some(tee), Some(end)) = (tee, bin.static_pad(name)) else { continue };
             let sink = tee.static_pad("sink").ok_or("a tee without a pad")?;
-            video.link(&sink).map_err(|error| format!("its picture cannot be taken: {error}"))?;
+            end.link(&sink).map_err(|error| format!("its {name} cannot be taken: {error}"))?;
         }
         bin.sync_state_with_parent().map_err(|_| "it does not start".to_owned())
     }
@@ -293,10 +319,10 @@ impl OpenSource {
         if let Err(error) = bin.set_state(gst::State::Null) {
             tracing::warn!(source = self.source.id.0, %error, "a source does not stop");
         }
-        if let Some(video) = bin.static_pad("video")
-            && let Some(peer) = video.peer()
-        {
-            video.unlink(&peer).ok();
+        for end in ["video", "audio"].into_iter().filter_map(|name| bin.static_pad(name)) {
+            if let Some(peer) = end.peer() {
+                end.unlink(&peer).ok();
+            }
         }
         if bin.parent().is_some() {
             pipeline.remove(&bin).ok();

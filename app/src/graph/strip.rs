@@ -37,20 +37,22 @@ pub(super) fn format() -> gst::Caps {
 pub(super) struct OpenStrip {
     heard: HeardStrip,
     elements: Vec<gst::Element>,
+    source: gst::Element,
+    source_pad: gst::Pad,
     volume: gst::Element,
     pad: gst::Pad,
     meter: Arc<Mutex<Meter>>,
 }
 
 impl OpenStrip {
-    /// Takes a source's sound to the mixer.
+    /// Takes a source's sound, which a tee shares, to the mixer.
     ///
     /// # Errors
     /// A plugin is missing, or the source has another kind of sound.
     pub(super) fn open(
         pipeline: &gst::Pipeline,
         mixer: &gst::Element,
-        sound: &gst::Pad,
+        sound: &gst::Element,
         heard: HeardStrip,
         lead_ms: u32,
     ) -> Result<Self, GraphError> {
@@ -88,13 +90,15 @@ impl OpenStrip {
         };
         let meter = Arc::new(Mutex::new(Meter::default()));
         measure(&tee, &meter);
-        let strip = Self { heard, elements: all, volume, pad, meter };
-        strip.set(heard, lead_ms);
-        for element in strip.elements.iter().rev() {
+        for element in all.iter().rev() {
             element.sync_state_with_parent()?;
         }
-        let first = strip.elements.first().and_then(|first| first.static_pad("sink"));
-        sound.link(&first.ok_or_else(|| GraphError::Missing("a sink pad".into()))?)?;
+        let first = all.first().and_then(|first| first.static_pad("sink"));
+        let source_pad =
+            sound.request_pad_simple("src_%u").ok_or_else(|| GraphError::Missing("a pad of the tee".into()))?;
+        let strip = Self { heard, elements: all, source: sound.clone(), source_pad, volume, pad, meter };
+        strip.set(heard, lead_ms);
+        strip.source_pad.link(&first.ok_or_else(|| GraphError::Missing("a sink pad".into()))?)?;
         Ok(strip)
     }
 
@@ -116,11 +120,8 @@ impl OpenStrip {
 
     /// Takes it off.
     pub(super) fn close(self, pipeline: &gst::Pipeline, mixer: &gst::Element) {
-        if let Some(sink) = self.elements.first().and_then(|first| first.static_pad("sink"))
-            && let Some(source) = sink.peer()
-        {
-            super::wiring::unlink_when_still(&source);
-        }
+        super::wiring::unlink_when_still(&self.source_pad);
+        self.source.release_request_pad(&self.source_pad);
         mixer.release_request_pad(&self.pad);
         discard(pipeline, &self.elements);
     }
@@ -168,7 +169,8 @@ fn dynamics(knee: &str, threshold: f32, ratio: f32) -> Result<gst::Element, Grap
 
 /// The streamer's own ears.
 fn monitor(pipeline: &gst::Pipeline, tee: &gst::Element) -> Result<Vec<gst::Element>, GraphError> {
-    let elements = vec![leaky_queue(0, MONITOR_HOLDS)?, make("audioconvert")?, make("audioresample")?, make("autoaudiosink")?];
+    let elements =
+        vec![leaky_queue(0, MONITOR_HOLDS)?, make("audioconvert")?, make("audioresample")?, make("autoaudiosink")?];
     pipeline.add_many(&elements)?;
     gst::Element::link_many(&elements)?;
     tee.link(&elements[0])?;

@@ -72,7 +72,8 @@ impl Branch {
             for element in elements.iter().rev() {
                 element.sync_state_with_parent()?;
             }
-            let tee_pad = tee.request_pad_simple("src_%u").ok_or_else(|| GraphError::Missing("a pad of the tee".into()))?;
+            let tee_pad =
+                tee.request_pad_simple("src_%u").ok_or_else(|| GraphError::Missing("a pad of the tee".into()))?;
             let sink = first.static_pad("sink").ok_or_else(|| GraphError::Missing("a sink pad".into()))?;
             tee_pad.link(&sink)?;
             Ok(tee_pad)
@@ -93,7 +94,9 @@ impl Branch {
 
     /// Whether an object is, or is in, one of the elements.
     pub(crate) fn has(&self, object: &gst::Object) -> bool {
-        self.elements.iter().any(|element| element.upcast_ref::<gst::Object>() == object || object.has_as_ancestor(element))
+        self.elements
+            .iter()
+            .any(|element| element.upcast_ref::<gst::Object>() == object || object.has_as_ancestor(element))
     }
 
     /// Takes the chain off: `release` lets go of what it was linked to at its far end.
