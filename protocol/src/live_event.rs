@@ -5,12 +5,14 @@
 //! | `read` | tags → [`LiveEvent`] |
 //! | `source` | what can be played, and which of several URLs |
 //! | `draft` | [`LiveEventDraft`] → tags |
+//! | `telling` | a stream of the API → [`LiveEventDraft`] |
 //!
 //! Who hosts, whether it is still on, and what to play is decided here, once, the way the large clients do.
 
 mod draft;
 mod read;
 mod source;
+mod telling;
 
 use crate::{
     address::Address,
