@@ -4,6 +4,7 @@
 //! | room | does |
 //! |---|---|
 //! | [`studio`] | the whole: commands in, snapshots, meters and pictures out |
+//! | [`headless`] | the whole without a window |
 //! | [`identity`] | who streams: keychain, remote signers, profiles |
 //! | [`broadcast`] | from the check before going live to the summary after it |
 //! | [`origin`] | the origin: its address, its API, the one on this machine |
@@ -22,6 +23,7 @@ pub mod document;
 pub mod encode;
 pub mod encoded;
 pub mod graph;
+pub mod headless;
 pub mod identity;
 mod kept;
 pub mod origin;

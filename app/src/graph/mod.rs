@@ -33,7 +33,7 @@ use std::{
 use bytes::Bytes;
 use gstreamer as gst;
 use skylark_protocol::studio::{Canvas, Meters, SourceId, SourceState, View};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 pub use plan::Plan;
 
@@ -65,7 +65,7 @@ pub enum GraphError {
 /// What the graph's thread is asked to do.
 enum Order {
     Apply(Box<Plan>),
-    Encode(EncodingPlan, oneshot::Sender<Result<(), GraphError>>),
+    Encode(EncodingPlan),
     StopEncoding,
     SetBitrate(Track, u32),
     AskKeyframe,
@@ -101,6 +101,7 @@ pub struct EncodingState {
 
 /// A running graph. Dropping it stops it.
 pub struct Graph {
+    canvas: Canvas,
     orders: Sender<Order>,
     sources: watch::Receiver<Vec<SourceState>>,
     meters: watch::Receiver<Meters>,
@@ -122,7 +123,7 @@ impl Graph {
         let production = production::Production::new(canvas, outlets, orders.clone(), told)?;
         let thread = std::thread::Builder::new().name("graph".into()).spawn(move || production.run(&inbox));
         let thread = thread.map_err(|_| GraphError::Stopped)?;
-        Ok(Self { orders, sources, meters, encoding, thread: Some(thread) })
+        Ok(Self { canvas, orders, sources, meters, encoding, thread: Some(thread) })
     }
 
     /// Becomes what the plan asks for. A plan of another canvas takes another graph.
@@ -130,14 +131,14 @@ impl Graph {
         self.order(Order::Apply(Box::new(plan)));
     }
 
-    /// Begins to encode, or encodes something else from now on.
-    ///
-    /// # Errors
-    /// An encoder does not start; nothing is encoded then.
-    pub async fn encode(&self, plan: EncodingPlan) -> Result<(), GraphError> {
-        let (answer, answered) = oneshot::channel();
-        self.order(Order::Encode(plan, answer));
-        answered.await.map_err(|_| GraphError::Stopped)?
+    /// The picture that all is drawn on.
+    pub fn canvas(&self) -> Canvas {
+        self.canvas
+    }
+
+    /// Begins to encode, or encodes something else from now on. When that fails, [`EncodingState::failure`] says why.
+    pub fn begin_encoding(&self, plan: EncodingPlan) {
+        self.order(Order::Encode(plan));
     }
 
     /// Encodes no more.

@@ -190,9 +190,11 @@ impl Production {
         let now = Instant::now();
         match order {
             Order::Apply(plan) => self.apply(*plan, now),
-            Order::Encode(plan, answer) => {
-                let outcome = self.encode(&plan);
-                answer.send(outcome).ok();
+            Order::Encode(plan) => {
+                if let Err(error) = self.encode(&plan) {
+                    self.encoder_failure = Some(format!("nothing can be encoded: {error}"));
+                    self.tell_encoding();
+                }
             }
             Order::StopEncoding => self.stop_encoding(),
             Order::SetBitrate(track, bitrate_bps) => {
@@ -367,6 +369,7 @@ impl Production {
 
     fn encode(&mut self, plan: &EncodingPlan) -> Result<(), GraphError> {
         self.stop_encoding();
+        self.encoder_failure = None;
         let kind = Kind::named(&plan.encoder).ok_or_else(|| GraphError::Missing(plan.encoder.clone()))?;
         self.keyframes.interval_ns.store(u64::from(plan.keyframe_interval_ms) * 1_000_000, Ordering::Relaxed);
         let tracks = plan.renditions.iter().enumerate().map(|(index, rendition)| (Track::Video(index), *rendition));
@@ -387,7 +390,6 @@ impl Production {
         }
         // All begin with the same frame's keyframe.
         self.keyframes.ask();
-        self.encoder_failure = None;
         built
     }
 

@@ -76,7 +76,7 @@ async fn renditions_share_their_keyframes_and_no_frame_is_missing_over_scene_swi
     })
     .await;
     outlets.add(Arc::clone(&heap) as Arc<dyn Outlet>);
-    graph.encode(plan()).await.unwrap();
+    graph.begin_encoding(plan());
     until("a second is encoded", || heap.of(Track::Video(0)).len() > 30).await;
     let two = one.after(&Edit::Switch { scene: one.scenes[1].id }).unwrap();
     graph.apply(Plan::of(&two));

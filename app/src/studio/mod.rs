@@ -2,25 +2,39 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | `stage` | the graph, its encoders, and who gets what they make |
+//! | `here` | what is looked at on this machine before going live |
+//! | `assembly` | puts the snapshot together |
 //! | `folders` | where things are kept |
 //! | `settings` | output settings and their file |
 
+mod assembly;
 mod folders;
+mod here;
 mod settings;
+mod stage;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use bytes::Bytes;
 use skylark_protocol::studio::{
-    Command, IdentityView, KeychainState, Meters, Notice, Outcome, Problem, RecordingView, Refused, Severity, Snapshot,
-    View,
+    BroadcastView, Collection, Command, Edit, IdentityView, KeychainState, Meters, Notice, Outcome, OutputSettings,
+    Problem, RecordingView, Refused, SceneId, Severity, Snapshot, View,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 
-use crate::document::{self, Document, FileError};
+use self::stage::Stage;
+use crate::{
+    broadcast::{Air, Broadcast},
+    capture::{self, DeviceWatch},
+    document::{self, Document, FileError},
+    encode,
+    graph::{GraphError, Plan},
+    identity::Identities,
+};
 
 pub use folders::Folders;
 
@@ -33,6 +47,12 @@ pub enum OpenError {
     /// Neither the collection nor its last good copy can be read.
     #[error(transparent)]
     Collection(#[from] FileError),
+    /// The graph does not start.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// Identities or the broadcast cannot be read.
+    #[error(transparent)]
+    Kept(#[from] Problem),
     /// The system does not say where things are to be kept.
     #[error("there is no home folder to keep scenes and settings in")]
     Homeless,
@@ -42,8 +62,13 @@ pub enum OpenError {
 pub struct Studio {
     folders: Folders,
     document: Mutex<Document>,
+    stage: Arc<Stage>,
+    identities: Arc<Identities>,
+    broadcast: Arc<Broadcast>,
     snapshot: watch::Sender<Arc<Snapshot>>,
-    meters: watch::Sender<Meters>,
+    /// Looks for devices as they come and go.
+    _devices: DeviceWatch,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// Pictures of a view, the newest only. While nobody holds one, no pictures are made.
@@ -69,34 +94,47 @@ impl Studio {
     /// # Errors
     /// GStreamer cannot be used, or what is kept cannot be read.
     pub async fn open(folders: Folders) -> Result<Arc<Self>, OpenError> {
-        gstreamer::init()?;
         let collection = document::load(&folders.collection())?.unwrap_or_default();
+        Self::open_with(folders, collection).await
+    }
+
+    /// Opens the Studio with another collection than that which is kept. Changes of it are kept all the same.
+    ///
+    /// # Errors
+    /// As of [`Studio::open`].
+    pub async fn open_with(folders: Folders, collection: Collection) -> Result<Arc<Self>, OpenError> {
+        gstreamer::init()?;
         let (output, problem) = settings::load(&folders.settings());
+        let own = problem.map(|reason| notice("settings-damaged", Severity::Warning, &reason)).into_iter().collect();
         let document = Document::new(collection);
-        let mut notices = Vec::new();
-        if let Some(reason) = problem {
-            notices.push(notice("settings-damaged", Severity::Warning, &reason));
-        }
-        let snapshot = Snapshot {
-            collection: document.collection().as_ref().clone(),
-            can_undo: false,
-            can_redo: false,
-            sources: Vec::new(),
-            devices: Vec::new(),
-            encoders: Vec::new(),
-            output,
-            identity: IdentityView { cards: Vec::new(), current: None, keychain: KeychainState::Ready },
-            origin: None,
-            origin_is_built_in: false,
-            broadcast: skylark_protocol::studio::BroadcastView::default(),
-            recording: RecordingView::default(),
-            notices,
-        };
+        let stage = Stage::open(folders.clone(), document.collection().canvas, output)?;
+        stage.graph().apply(Plan::of(document.collection()));
+        let identities = Identities::open(&folders.data).await?;
+        let air = Arc::clone(&stage) as Arc<dyn Air>;
+        let broadcast = Broadcast::open(&folders.data, Arc::clone(&identities), air).await?;
+        let snapshot = watch::Sender::new(Arc::new(first_snapshot(document.collection(), &stage.settings())));
+        let (sender, devices) = watch::channel(Vec::new());
+        let told = Arc::downgrade(&stage);
+        let watching = capture::watch_devices(move |devices| {
+            sender.send_replace(devices);
+            if let Some(stage) = told.upgrade() {
+                stage.graph().try_again();
+            }
+        });
+        let parts = (Arc::clone(&stage), Arc::clone(&identities), Arc::clone(&broadcast));
+        let follow = assembly::follow(parts.0, parts.1, parts.2, devices, own, snapshot.clone());
+        let trying = Arc::clone(&stage);
+        let trial = tokio::task::spawn_blocking(move || trying.tried(encode::try_encoders()));
+        let tasks = vec![tokio::spawn(follow), trial];
         Ok(Arc::new(Self {
             folders,
             document: Mutex::new(document),
-            snapshot: watch::Sender::new(Arc::new(snapshot)),
-            meters: watch::Sender::new(Meters::default()),
+            stage,
+            identities,
+            broadcast,
+            snapshot,
+            _devices: watching,
+            tasks,
         }))
     }
 
@@ -106,26 +144,71 @@ impl Studio {
     /// What is wrong, in words for the person who asked.
     pub async fn run(&self, command: Command) -> Result<Outcome, Problem> {
         match command {
-            Command::Edit { edit } => {
-                self.change(|document| document.edit(edit, Instant::now()))?;
-                Ok(Outcome::Done)
+            Command::Edit { edit } => self.change(|document| document.edit(edit, Instant::now()))?,
+            Command::Undo => self.change(|document| {
+                document.undo();
+                Ok(())
+            })?,
+            Command::Redo => self.change(|document| {
+                document.redo();
+                Ok(())
+            })?,
+            Command::Take { scene } => self.change(|document| take(document, scene))?,
+            Command::FindDevices => self.stage.graph().try_again(),
+            Command::SetOutput { output } => self.set_output(output)?,
+            Command::StartRecording => self.stage.start_recording()?,
+            Command::StopRecording => {
+                let path = self.stage.stop_recording().await?.display().to_string();
+                self.broadcast.recorded(Some(path.clone()));
+                return Ok(Outcome::Saved { path });
             }
-            Command::Undo => {
-                self.change(|document| {
-                    document.undo();
-                    Ok(())
-                })?;
-                Ok(Outcome::Done)
+            Command::SaveReplay => {
+                let path = self.stage.save_replay().await?.display().to_string();
+                return Ok(Outcome::Saved { path });
             }
-            Command::Redo => {
-                self.change(|document| {
-                    document.redo();
-                    Ok(())
-                })?;
-                Ok(Outcome::Done)
-            }
-            _ => Err(Problem::new("not-yet", "The Studio cannot do that yet.")),
+            other => return self.run_for_people(other).await,
         }
+        Ok(Outcome::Done)
+    }
+
+    /// Commands about who streams, and about the broadcast.
+    async fn run_for_people(&self, command: Command) -> Result<Outcome, Problem> {
+        let (identities, broadcast) = (&self.identities, &self.broadcast);
+        match command {
+            Command::CreateIdentity => drop(identities.create().await?),
+            Command::ImportIdentity { secret, password } => drop(identities.import(secret, password).await?),
+            Command::ConnectBunker { uri } => drop(identities.connect_bunker(uri).await?),
+            Command::UseIdentity { pubkey } => identities.choose(pubkey).await?,
+            Command::ForgetIdentity { pubkey } => identities.forget(pubkey).await?,
+            Command::BackUpIdentity { pubkey, password } => {
+                return Ok(Outcome::Backup { ncryptsec: identities.back_up(pubkey, password).await? });
+            }
+            Command::Sign { event } => {
+                let relay_url = broadcast.view().borrow().relay_url.clone();
+                let event = identities.sign_for_window(event, relay_url.as_deref()).await?;
+                return Ok(Outcome::Signed { event });
+            }
+            Command::Pin { message, is_pinned } => broadcast.pin(message, is_pinned).await?,
+            Command::UseOrigin { address } => broadcast.use_origin(&address).await?,
+            Command::UseBuiltInOrigin => broadcast.use_built_in().await?,
+            Command::Check => {
+                let collection = self.collection();
+                let plan = self.stage.encoding_plan(collection.canvas)?;
+                let pictures: u64 = plan.renditions.iter().map(|one| u64::from(one.bitrate_bps)).sum();
+                let here = Box::pin(here::look(Arc::clone(&self.stage), collection));
+                broadcast.check(pictures + u64::from(plan.audio_bitrate_bps), here).await?;
+            }
+            Command::GoLive { details } => broadcast.go_live(details).await?,
+            Command::Describe { details } => broadcast.describe(details).await?,
+            Command::Stop => broadcast.stop().await?,
+            Command::Resume => broadcast.resume().await?,
+            Command::Abandon => broadcast.abandon().await?,
+            Command::Dismiss => broadcast.dismiss(),
+            other => {
+                return Err(Problem::new("unknown-command", format!("The Studio does not know how to {other:?}.")));
+            }
+        }
+        Ok(Outcome::Done)
     }
 
     /// Everything that the window shows, whenever it changes.
@@ -135,22 +218,71 @@ impl Studio {
 
     /// How loud it is, about 20 times a second.
     pub fn meters(&self) -> watch::Receiver<Meters> {
-        self.meters.subscribe()
+        self.stage.graph().meters()
     }
 
     /// Pictures of a view, `width` pixels wide.
-    pub fn pictures(&self, _view: View, _width: u32) -> Pictures {
-        Pictures { latest: watch::Sender::new(None).subscribe() }
+    pub fn pictures(&self, view: View, width: u32) -> Pictures {
+        Pictures { latest: self.stage.graph().look(view, width) }
     }
 
-    /// Ends what is running, and keeps what is to be kept.
-    pub async fn close(&self) {}
+    /// How the encoders do, for benchmarks and scripts.
+    pub fn encoding(&self) -> watch::Receiver<crate::graph::EncodingState> {
+        self.stage.graph().encoding()
+    }
+
+    /// Sends to an SRT address that is no Skylark's: nothing is announced. For scripts.
+    ///
+    /// # Errors
+    /// Nothing can be sent.
+    pub fn push_to(&self, srt_url: &str) -> Result<(), Problem> {
+        Air::open(self.stage.as_ref(), srt_url)
+    }
+
+    /// How sending goes.
+    pub fn sent(&self) -> watch::Receiver<crate::broadcast::Sent> {
+        Air::sent(self.stage.as_ref())
+    }
+
+    /// Whether quitting now would leave viewers behind.
+    pub fn is_on_air(&self) -> bool {
+        self.broadcast.is_on_air()
+    }
+
+    /// Ends what is running here, and keeps what is to be kept. A broadcast stays on air for as long as its origin waits;
+    /// who wants it to end stops it before.
+    pub async fn close(&self) {
+        Air::close(self.stage.as_ref()).await;
+        // Nothing recorded is no error here.
+        if let Err(problem) = self.stage.stop_recording().await
+            && problem.code != "not-recording"
+        {
+            tracing::warn!(%problem, "the recording is not whole");
+        }
+        self.broadcast.close().await;
+    }
+
+    fn document(&self) -> MutexGuard<'_, Document> {
+        self.document.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn collection(&self) -> Arc<Collection> {
+        Arc::clone(self.document().collection())
+    }
 
     /// Changes the collection, keeps it, and tells everybody.
     fn change(&self, change: impl FnOnce(&mut Document) -> Result<(), Refused>) -> Result<(), Problem> {
-        let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut document = self.document();
+        let before = Arc::clone(document.collection());
         change(&mut document).map_err(|refused| Problem::new("edit-refused", sentence(&refused.to_string())))?;
         let collection = Arc::clone(document.collection());
+        let plan = Plan::of(&collection);
+        if before.canvas == collection.canvas {
+            self.stage.graph().apply(plan);
+        } else if let Err(problem) = self.stage.resize(collection.canvas, plan) {
+            document.undo();
+            return Err(problem);
+        }
         let (can_undo, can_redo) = (document.can_undo(), document.can_redo());
         self.snapshot.send_modify(|snapshot| {
             let snapshot = Arc::make_mut(snapshot);
@@ -159,6 +291,47 @@ impl Studio {
         });
         document::save(&self.folders.collection(), &collection)
             .map_err(|error| Problem::new("not-kept", format!("The scenes could not be kept: {error}")))
+    }
+
+    fn set_output(&self, output: OutputSettings) -> Result<(), Problem> {
+        settings::save(&self.folders.settings(), &output)?;
+        self.stage.set(output);
+        Ok(())
+    }
+}
+
+impl Drop for Studio {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Brings a scene on air; in studio mode, the one that was is prepared next.
+fn take(document: &mut Document, scene: SceneId) -> Result<(), Refused> {
+    let (now, before) = (Instant::now(), document.collection().program);
+    let is_studio_mode = document.collection().preview.is_some();
+    document.edit(Edit::Switch { scene }, now)?;
+    if is_studio_mode && before != scene {
+        document.edit(Edit::Prepare { scene: Some(before) }, now)?;
+    }
+    Ok(())
+}
+
+fn first_snapshot(collection: &Collection, output: &OutputSettings) -> Snapshot {
+    Snapshot {
+        collection: collection.clone(),
+        can_undo: false,
+        can_redo: false,
+        sources: Vec::new(),
+        devices: Vec::new(),
+        encoders: Vec::new(),
+        output: output.clone(),
+        identity: IdentityView { cards: Vec::new(), current: None, keychain: KeychainState::Ready },
+        origin: None,
+        origin_is_built_in: false,
+        broadcast: BroadcastView::default(),
+        recording: RecordingView::default(),
+        notices: Vec::new(),
     }
 }
 

@@ -1,0 +1,74 @@
+//! Puts the snapshot together whenever a part of it changes.
+
+use std::{sync::Arc, time::Duration};
+
+use skylark_protocol::studio::{Device, Notice, Severity, Snapshot};
+use tokio::sync::watch;
+
+use super::stage::Stage;
+use crate::{broadcast::Broadcast, identity::Identities};
+
+/// What changes faster than this is told together.
+const PACE: Duration = Duration::from_millis(30);
+/// The replay buffer's length is looked at this often, and whether the graph is another one.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Follows all parts until the Studio is gone.
+pub(super) async fn follow(
+    stage: Arc<Stage>,
+    identities: Arc<Identities>,
+    broadcast: Arc<Broadcast>,
+    mut devices: watch::Receiver<Vec<Device>>,
+    own: Vec<Notice>,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+) {
+    let mut encoders = stage.encoders();
+    let mut recording = stage.recording();
+    let mut problems = stage.problems();
+    let mut identity = identities.view();
+    let mut view = broadcast.view();
+    let mut origin = broadcast.origin();
+    let mut notices = broadcast.notices();
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        let graph = stage.graph();
+        let (mut sources, encoding) = (graph.sources(), graph.encoding());
+        let failure = encoding.borrow().failure.clone();
+        let failing = failure.map(|failure| (Severity::Failure, super::sentence(&failure)));
+        stage.complain("encoder-failed", failing);
+        snapshot.send_if_modified(|snapshot| {
+            let mut next = Snapshot::clone(snapshot);
+            next.sources.clone_from(&sources.borrow_and_update());
+            next.devices.clone_from(&devices.borrow_and_update());
+            next.encoders.clone_from(&encoders.borrow_and_update());
+            next.output = stage.settings().as_ref().clone();
+            next.identity = identity.borrow_and_update().clone();
+            let to = origin.borrow_and_update().clone();
+            (next.origin, next.origin_is_built_in) = (to.address, to.is_built_in);
+            next.broadcast = view.borrow_and_update().clone();
+            next.recording = recording.borrow_and_update().clone();
+            next.recording.replay_s = stage.replay_s();
+            next.notices.clone_from(&own);
+            next.notices.extend(problems.borrow_and_update().iter().cloned());
+            next.notices.extend(notices.borrow_and_update().iter().cloned());
+            let is_new = next != **snapshot;
+            *snapshot = Arc::new(next);
+            is_new
+        });
+        drop(graph);
+        let gone = tokio::select! {
+            changed = sources.changed() => changed.is_err(),
+            changed = devices.changed() => changed.is_err(),
+            changed = encoders.changed() => changed.is_err(),
+            changed = recording.changed() => changed.is_err(),
+            changed = problems.changed() => changed.is_err(),
+            changed = identity.changed() => changed.is_err(),
+            changed = view.changed() => changed.is_err(),
+            changed = origin.changed() => changed.is_err(),
+            changed = notices.changed() => changed.is_err(),
+            _ = looks.tick() => false,
+        };
+        // Another graph has other channels; what is closed for good is found by the next look.
+        tokio::time::sleep(if gone { LOOK } else { PACE }).await;
+    }
+}
