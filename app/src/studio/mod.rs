@@ -203,7 +203,7 @@ impl Studio {
             Command::Stop => broadcast.stop().await?,
             Command::Resume => broadcast.resume().await?,
             Command::Abandon => broadcast.abandon().await?,
-            Command::Dismiss => broadcast.dismiss(),
+            Command::Dismiss => broadcast.dismiss().await,
             other => {
                 return Err(Problem::new("unknown-command", format!("The Studio does not know how to {other:?}.")));
             }
