@@ -12,8 +12,10 @@
 //! | [`lossy_proxy`] | a network that loses and delays datagrams; [`srt_receiver`]: our SRT receiver alone |
 //! | [`relay_client`] | a Nostr client; [`streamer`]: somebody with a key who has a stream; [`liar`]: a relay that makes things up |
 //! | [`npm`] | packages from npm, and programs that use them: [`signer`] is where keys are kept |
+//! | [`keyring`] | a session with a real keychain; [`air`]: ffmpeg in the place of the Studio's encoders |
 //! | [`bench`] | load for the benchmarks |
 
+pub mod air;
 pub mod bench;
 pub mod browser;
 pub mod clip;
@@ -21,6 +23,7 @@ pub mod decode;
 pub mod flv;
 pub mod hls;
 pub mod http;
+pub mod keyring;
 pub mod liar;
 pub mod lossy_proxy;
 pub mod npm;

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use skylark_protocol::{
-    api::{Analytics, Stream},
+    StreamState,
+    api::{Analytics, Phase, Stream},
     studio::{BroadcastState, BroadcastView, Notice, Problem, Severity, Summary},
 };
 use tokio::{
@@ -168,11 +169,12 @@ impl Driver {
             Ask::Dismiss => {
                 self.feed(Input::Dismiss);
                 if self.machine.state() == BroadcastState::Idle {
-                    self.session = None;
+                    // Whose end could not be said.
+                    let left = self.session.take().and_then(|session| session.resumable());
                     self.shown.session.send_replace(None);
                     self.shown.notices.send_replace(Vec::new());
                     self.shown.view.send_modify(|view| {
-                        let resumable = view.resumable.take();
+                        let resumable = left.or_else(|| view.resumable.take());
                         *view = BroadcastView { resumable, ..BroadcastView::default() };
                     });
                 }
@@ -191,8 +193,17 @@ impl Driver {
                 }
                 self.feed(Input::Heard(stream.phase, stream.status.state));
             }
+            // Somebody deleted it.
+            Report::Heard(Err(ApiError::Refused { status: 404, .. })) => {
+                self.heard_at = Instant::now();
+                self.feed(Input::Heard(Phase::Ended, StreamState::Ended));
+            }
             Report::Heard(Err(error)) => {
                 tracing::debug!(%error, "the origin was asked in vain");
+                if matches!(error, ApiError::Refused { .. }) {
+                    // It is there.
+                    self.heard_at = Instant::now();
+                }
                 if self.heard_at.elapsed() >= SILENT_AFTER {
                     self.note("origin-silent", Some((Severity::Failure, error.problem().message)));
                 }
@@ -244,6 +255,9 @@ impl Driver {
             if !is_done {
                 self.session = None;
                 self.shown.session.send_replace(None);
+                for reply in self.stopping.drain(..) {
+                    answer(reply, Ok(()));
+                }
             }
         }
     }

@@ -121,7 +121,7 @@ impl Machine {
 
     /// Something that must not be left without a word.
     pub(super) fn is_on_air(&self) -> bool {
-        matches!(self.goal, Goal::OnAir | Goal::Over) && self.state() != BroadcastState::Ended
+        matches!(self.goal, Goal::OnAir | Goal::Over) && !self.is_finished()
     }
 
     /// The end was said and the summary is there.
@@ -273,6 +273,8 @@ impl Machine {
             }
             self.is_settled = true;
         }
+        // Who does not hear the end does not say how it was.
+        self.is_summarised |= !self.is_over;
         (!self.is_summarised).then_some(Work::Summarise)
     }
 }

@@ -109,7 +109,21 @@ impl Broadcast {
             {
                 tracing::warn!(%problem, "the origin on this machine was not started");
             }
-            opened.look_for_profiles();
+            let mut identities = opened.identities.view();
+            let opened = Arc::downgrade(&opened);
+            // Of everybody who comes.
+            let mut known = Vec::new();
+            while let Some(broadcast) = opened.upgrade() {
+                let all = broadcast.identities.all();
+                if known != all {
+                    known = all;
+                    broadcast.look_for_profiles();
+                }
+                drop(broadcast);
+                if identities.changed().await.is_err() {
+                    break;
+                }
+            }
         });
         Ok(broadcast)
     }

@@ -14,7 +14,7 @@ use skylark_protocol::{
     },
     event::{PublicKey, update_time},
     live_event::{LiveEventDraft, Status},
-    studio::Problem,
+    studio::{Problem, Resumable},
 };
 use zeroize::Zeroizing;
 
@@ -289,6 +289,11 @@ impl Session {
     pub(super) async fn analytics(&self) -> Result<Analytics, Problem> {
         let path = self.path("/analytics").map_err(ApiError::problem)?;
         self.client.ask(self.who, Method::GET, &path, &()).await.map_err(ApiError::problem)
+    }
+
+    /// What could be taken up again.
+    pub(super) fn resumable(&self) -> Option<Resumable> {
+        lock(&self.memory).as_ref().map(Memory::resumable)
     }
 
     /// Nothing is left to be resumed.

@@ -247,10 +247,10 @@ impl Identities {
 
     async fn signer(&self, pubkey: PublicKey) -> Result<Signer, Problem> {
         let kind = self.kind(pubkey)?;
-        let mut signers = self.signers.lock().await;
-        if let Some(signer) = signers.get(&pubkey) {
+        if let Some(signer) = self.signers.lock().await.get(&pubkey) {
             return Ok(signer.clone());
         }
+        // Whoever has a signer already does not wait until this one's keychain is unlocked.
         let found = self.keychain.find(name(kind, pubkey)).await;
         self.hear(found.as_ref().err().copied());
         let kept = found.map_err(Refusal::problem)?;
@@ -264,8 +264,7 @@ impl Identities {
                 Signer::Bunker(Arc::new(bunker))
             }
         };
-        signers.insert(pubkey, signer.clone());
-        Ok(signer)
+        Ok(self.signers.lock().await.entry(pubkey).or_insert(signer).clone())
     }
 
     fn kind(&self, pubkey: PublicKey) -> Result<IdentityKind, Problem> {

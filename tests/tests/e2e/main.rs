@@ -26,3 +26,5 @@ mod rtmp;
 mod srt;
 mod srt_attacks;
 mod srt_clients;
+mod studio_broadcast;
+mod studio_identity;
