@@ -325,16 +325,18 @@ impl Broadcast {
     }
 
     /// Back from the summary, or from the check.
-    pub async fn dismiss(&self) {
-        if self.asks.send(Ask::Dismiss).await.is_err() {
-            tracing::debug!("there is no driver any more");
-        }
+    pub fn dismiss(&self) {
+        self.tell(Ask::Dismiss);
     }
 
     /// The file that was recorded, for the summary.
-    pub async fn recorded(&self, path: Option<String>) {
-        if self.asks.send(Ask::Recorded(path)).await.is_err() {
-            tracing::debug!("there is no driver any more");
+    pub fn recorded(&self, path: Option<String>) {
+        self.tell(Ask::Recorded(path));
+    }
+
+    fn tell(&self, ask: Ask) {
+        if self.asks.try_send(ask).is_err() {
+            tracing::warn!("the broadcast does not listen");
         }
     }
 

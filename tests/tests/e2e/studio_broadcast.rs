@@ -212,13 +212,13 @@ async fn inside_from_the_check_to_the_summary() -> Result<()> {
     let ended = wait_for_status(&relay, "ended").await?;
     assert_eq!((tag(&ended, "streaming"), tag(&ended, "pinned")), (None, Some(pinned.to_string())));
     assert_eq!(announced(&relay).await?.len(), 1);
-    broadcast.recorded(Some("/tmp/jam.mp4".into())).await;
+    broadcast.recorded(Some("/tmp/jam.mp4".into()));
     let view = studio
         .sees("the recording", SOON, |view| view.summary.as_ref().is_some_and(|summary| summary.recording.is_some()))
         .await?;
     let summary = view.summary.context("no summary")?;
     assert!(summary.stream.phase == Phase::Ended && summary.analytics.is_some_and(|all| all.viewers.peak == 1));
-    broadcast.dismiss().await;
+    broadcast.dismiss();
     let view = studio.is(BroadcastState::Idle, SOON).await?;
     assert_eq!(view, BroadcastView::default());
     assert!(!data()?.join("broadcast.json").exists(), "nothing is left to resume");
