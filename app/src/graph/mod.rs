@@ -99,13 +99,21 @@ pub struct EncodingState {
     pub failure: Option<String>,
 }
 
+/// Where a graph tells how it is. One that follows another tells the same people.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// How the sources are.
+    pub sources: watch::Sender<Vec<SourceState>>,
+    /// How loud it is, about 20 times a second.
+    pub meters: watch::Sender<Meters>,
+    /// What the encoders do, about twice a second.
+    pub encoding: watch::Sender<EncodingState>,
+}
+
 /// A running graph. Dropping it stops it.
 pub struct Graph {
     canvas: Canvas,
     orders: Sender<Order>,
-    sources: watch::Receiver<Vec<SourceState>>,
-    meters: watch::Receiver<Meters>,
-    encoding: watch::Receiver<EncodingState>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -114,16 +122,12 @@ impl Graph {
     ///
     /// # Errors
     /// A plugin that nothing works without is missing.
-    pub fn start(canvas: Canvas, outlets: Arc<Outlets>) -> Result<Self, GraphError> {
+    pub fn start(canvas: Canvas, outlets: Arc<Outlets>, told: Told) -> Result<Self, GraphError> {
         let (orders, inbox) = mpsc::channel();
-        let (sources_sender, sources) = watch::channel(Vec::new());
-        let (meters_sender, meters) = watch::channel(Meters::default());
-        let (encoding_sender, encoding) = watch::channel(EncodingState::default());
-        let told = production::Told { sources: sources_sender, meters: meters_sender, encoding: encoding_sender };
         let production = production::Production::new(canvas, outlets, orders.clone(), told)?;
         let thread = std::thread::Builder::new().name("graph".into()).spawn(move || production.run(&inbox));
         let thread = thread.map_err(|_| GraphError::Stopped)?;
-        Ok(Self { canvas, orders, sources, meters, encoding, thread: Some(thread) })
+        Ok(Self { canvas, orders, thread: Some(thread) })
     }
 
     /// Becomes what the plan asks for. A plan of another canvas takes another graph.
@@ -156,32 +160,14 @@ impl Graph {
         self.order(Order::AskKeyframe);
     }
 
-    /// Pictures of a view, JPEG files `width` pixels wide, the newest only, as long as there are receivers.
-    pub fn look(&self, view: View, width: u32) -> watch::Receiver<Option<Bytes>> {
-        let latest = watch::Sender::new(None);
-        let receiver = latest.subscribe();
+    /// Pictures of a view, JPEG files `width` pixels wide, the newest only, as long as `latest` has receivers.
+    pub fn look(&self, view: View, width: u32, latest: watch::Sender<Option<Bytes>>) {
         self.order(Order::Look(view, width, latest));
-        receiver
     }
 
     /// What is away is tried again now.
     pub fn try_again(&self) {
         self.order(Order::TryAgain);
-    }
-
-    /// How the sources are.
-    pub fn sources(&self) -> watch::Receiver<Vec<SourceState>> {
-        self.sources.clone()
-    }
-
-    /// How loud it is.
-    pub fn meters(&self) -> watch::Receiver<Meters> {
-        self.meters.clone()
-    }
-
-    /// What the encoders do, about once a second.
-    pub fn encoding(&self) -> watch::Receiver<EncodingState> {
-        self.encoding.clone()
     }
 
     fn order(&self, order: Order) {

@@ -13,11 +13,11 @@ use std::{
 use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use skylark_protocol::studio::{Canvas, Meters, SourceId, SourceState, View};
+use skylark_protocol::studio::{Canvas, Meters, SourceId, View};
 use tokio::sync::watch;
 
 use super::{
-    EncodingState, GraphError, Order, Plan,
+    EncodingState, GraphError, Order, Plan, Told,
     drawing::Drawing,
     loudness::Meter,
     picture::PictureBranch,
@@ -43,13 +43,6 @@ const MIX_BLOCK_NS: u64 = 20_000_000;
 const MIX_LATENCY_NS: u64 = 40_000_000;
 /// Width of the composed preview, pixels.
 const PREVIEW_WIDTH: u32 = 640;
-
-/// Where the graph tells how it is.
-pub(super) struct Told {
-    pub(super) sources: watch::Sender<Vec<SourceState>>,
-    pub(super) meters: watch::Sender<Meters>,
-    pub(super) encoding: watch::Sender<EncodingState>,
-}
 
 /// The pipeline and all in it.
 pub(super) struct Production {

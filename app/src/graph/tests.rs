@@ -66,10 +66,11 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 async fn renditions_share_their_keyframes_and_no_frame_is_missing_over_scene_switches() {
     gstreamer::init().unwrap();
     let (outlets, heap) = (Arc::new(Outlets::default()), Arc::new(Heap::default()));
-    let graph = Graph::start(CANVAS, Arc::clone(&outlets)).unwrap();
+    let told = Told::default();
+    let graph = Graph::start(CANVAS, Arc::clone(&outlets), told.clone()).unwrap();
     let one = collection();
     graph.apply(Plan::of(&one));
-    let sources = graph.sources();
+    let sources = told.sources.subscribe();
     until("all sources run", || {
         let states = sources.borrow();
         states.len() == 4 && states.iter().all(|state| state.status == SourceStatus::Running)
@@ -97,7 +98,7 @@ async fn renditions_share_their_keyframes_and_no_frame_is_missing_over_scene_swi
     let sound = heap.of(Track::Audio);
     assert!(sound.len() > 150 && sound.iter().all(|packet| packet.data.starts_with(&[0xff, 0xf1])), "{}", sound.len());
     // The tone sounds for the first tenth of every second, at -12 dB.
-    let meters = graph.meters();
+    let meters = told.meters.subscribe();
     until("the tone is heard", || {
         let loud = meters.borrow();
         (loud.program.peak_db + 12.0).abs() < 0.5
@@ -110,11 +111,12 @@ async fn renditions_share_their_keyframes_and_no_frame_is_missing_over_scene_swi
 async fn what_cannot_be_opened_is_told_and_the_picture_goes_on() {
     gstreamer::init().unwrap();
     let outlets = Arc::new(Outlets::default());
-    let graph = Graph::start(CANVAS, outlets).unwrap();
+    let told = Told::default();
+    let graph = Graph::start(CANVAS, outlets, told.clone()).unwrap();
     let film = Input::Media { path: "/nowhere/film.mp4".into(), is_looped: false };
     let edit = Edit::AddSource { scene: SceneId(1), name: "film".into(), input: film, place: None };
     graph.apply(Plan::of(&collection().after(&edit).unwrap()));
-    let sources = graph.sources();
+    let sources = told.sources.subscribe();
     until("the film is missing", || {
         sources
             .borrow()
@@ -122,7 +124,9 @@ async fn what_cannot_be_opened_is_told_and_the_picture_goes_on() {
             .any(|state| matches!(&state.status, SourceStatus::Missing { reason } if !reason.is_empty()))
     })
     .await;
-    let mut pictures = graph.look(View::Program, 320);
+    let latest = watch::Sender::new(None);
+    let mut pictures = latest.subscribe();
+    graph.look(View::Program, 320, latest);
     for _ in 0..10 {
         pictures.changed().await.unwrap();
     }

@@ -10,7 +10,7 @@ use crate::{broadcast::Broadcast, identity::Identities};
 
 /// What changes faster than this is told together.
 const PACE: Duration = Duration::from_millis(30);
-/// The replay buffer's length is looked at this often, and whether the graph is another one.
+/// The replay buffer's length and the encoders are looked at this often.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Follows all parts until the Studio is gone.
@@ -22,6 +22,7 @@ pub(super) async fn follow(
     own: Vec<Notice>,
     snapshot: watch::Sender<Arc<Snapshot>>,
 ) {
+    let (mut sources, encoding) = (stage.told().sources.subscribe(), stage.told().encoding.subscribe());
     let mut encoders = stage.encoders();
     let mut recording = stage.recording();
     let mut problems = stage.problems();
@@ -29,10 +30,9 @@ pub(super) async fn follow(
     let mut view = broadcast.view();
     let mut origin = broadcast.origin();
     let mut notices = broadcast.notices();
+    let mut recorded = None;
     let mut looks = tokio::time::interval(LOOK);
     loop {
-        let graph = stage.graph();
-        let (mut sources, encoding) = (graph.sources(), graph.encoding());
         let failure = encoding.borrow().failure.clone();
         let failing = failure.map(|failure| (Severity::Failure, super::sentence(&failure)));
         stage.complain("encoder-failed", failing);
@@ -55,7 +55,11 @@ pub(super) async fn follow(
             *snapshot = Arc::new(next);
             is_new
         });
-        drop(graph);
+        let finished = recording.borrow().finished.clone();
+        if finished != recorded {
+            recorded.clone_from(&finished);
+            broadcast.recorded(finished).await;
+        }
         let gone = tokio::select! {
             changed = sources.changed() => changed.is_err(),
             changed = devices.changed() => changed.is_err(),
@@ -68,7 +72,6 @@ pub(super) async fn follow(
             changed = notices.changed() => changed.is_err(),
             _ = looks.tick() => false,
         };
-        // Another graph has other channels; what is closed for good is found by the next look.
         tokio::time::sleep(if gone { LOOK } else { PACE }).await;
     }
 }

@@ -20,10 +20,10 @@ const COMFORTABLE: f64 = 0.6;
 
 /// Looks at the encoder, the picture, the microphone and the disk.
 pub(super) async fn look(stage: std::sync::Arc<Stage>, collection: std::sync::Arc<Collection>) -> Vec<Check> {
-    let graph = stage.graph();
-    let (sources, meters) = (graph.sources(), graph.meters());
-    let microphone = microphone(&collection, meters).await;
-    vec![encoder(&stage, &collection).await, picture(&collection, &sources.borrow()), microphone, disk(&stage)]
+    let microphone = microphone(&collection, stage.told().meters.subscribe()).await;
+    let encoder = encoder(&stage, &collection).await;
+    let picture = picture(&collection, &stage.told().sources.borrow());
+    vec![encoder, picture, microphone, disk(&stage)]
 }
 
 fn check(code: &str, title: &str, outcome: CheckOutcome, message: String) -> Check {

@@ -13,6 +13,8 @@ mod folders;
 mod here;
 mod settings;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -159,7 +161,6 @@ impl Studio {
             Command::StartRecording => self.stage.start_recording()?,
             Command::StopRecording => {
                 let path = self.stage.stop_recording().await?.display().to_string();
-                self.broadcast.recorded(Some(path.clone()));
                 return Ok(Outcome::Saved { path });
             }
             Command::SaveReplay => {
@@ -218,17 +219,17 @@ impl Studio {
 
     /// How loud it is, about 20 times a second.
     pub fn meters(&self) -> watch::Receiver<Meters> {
-        self.stage.graph().meters()
+        self.stage.told().meters.subscribe()
     }
 
     /// Pictures of a view, `width` pixels wide.
     pub fn pictures(&self, view: View, width: u32) -> Pictures {
-        Pictures { latest: self.stage.graph().look(view, width) }
+        Pictures { latest: self.stage.look(view, width) }
     }
 
     /// How the encoders do, for benchmarks and scripts.
     pub fn encoding(&self) -> watch::Receiver<crate::graph::EncodingState> {
-        self.stage.graph().encoding()
+        self.stage.told().encoding.subscribe()
     }
 
     /// Sends to an SRT address that is no Skylark's: nothing is announced. For scripts.

@@ -3,17 +3,19 @@
 //! Encoders run while somebody needs them: a broadcast, or a recording.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use gstreamer::glib;
 use skylark_protocol::{
     Health,
-    studio::{Canvas, EncoderState, Notice, OutputSettings, Problem, RecordingView, Severity},
+    studio::{Canvas, EncoderState, Notice, OutputSettings, Problem, RecordingView, Severity, View},
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -22,7 +24,7 @@ use crate::{
     broadcast::{Air, Sent},
     encode::EncodingPlan,
     encoded::{Outlet, Outlets, Track},
-    graph::{Graph, GraphError, Plan},
+    graph::{Graph, GraphError, Plan, Told},
     push::{self, Push, Rates},
     record::{Recorder, Replay},
 };
@@ -37,6 +39,8 @@ pub(super) struct Stage {
     me: Weak<Stage>,
     folders: Folders,
     graph: ArcSwap<Graph>,
+    told: Told,
+    looks: Mutex<BTreeMap<View, Look>>,
     outlets: Arc<Outlets>,
     settings: ArcSwap<OutputSettings>,
     encoders: watch::Sender<Vec<EncoderState>>,
@@ -44,6 +48,12 @@ pub(super) struct Stage {
     problems: watch::Sender<Vec<Notice>>,
     sent: watch::Sender<Sent>,
     uses: Mutex<Uses>,
+}
+
+/// Who looks at a view.
+struct Look {
+    width: u32,
+    latest: watch::Sender<Option<Bytes>>,
 }
 
 /// Who needs the encoders.
@@ -66,11 +76,14 @@ struct OnAir {
 impl Stage {
     pub(super) fn open(folders: Folders, canvas: Canvas, settings: OutputSettings) -> Result<Arc<Self>, GraphError> {
         let outlets = Arc::new(Outlets::default());
-        let graph = Graph::start(canvas, Arc::clone(&outlets))?;
+        let told = Told::default();
+        let graph = Graph::start(canvas, Arc::clone(&outlets), told.clone())?;
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             folders,
             graph: ArcSwap::from_pointee(graph),
+            told,
+            looks: Mutex::default(),
             outlets,
             settings: ArcSwap::from_pointee(settings),
             encoders: watch::Sender::new(Vec::new()),
@@ -106,6 +119,20 @@ impl Stage {
         self.problems.subscribe()
     }
 
+    /// How the sources are, how loud it is, what the encoders do.
+    pub(super) fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// Pictures of a view. Who looked at it before sees nothing new.
+    pub(super) fn look(&self, view: View, width: u32) -> watch::Receiver<Option<Bytes>> {
+        let latest = watch::Sender::new(None);
+        let receiver = latest.subscribe();
+        self.graph().look(view, width, latest.clone());
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).insert(view, Look { width, latest });
+        receiver
+    }
+
     /// A graph for another canvas.
     ///
     /// # Errors
@@ -115,8 +142,13 @@ impl Stage {
             let words = "The size of the picture cannot change while it is on air or recorded.";
             return Err(Problem::new("canvas-in-use", words));
         }
-        let graph = Graph::start(canvas, Arc::clone(&self.outlets)).map_err(|error| graph_problem(&error))?;
+        let started = Graph::start(canvas, Arc::clone(&self.outlets), self.told.clone());
+        let graph = started.map_err(|error| Problem::new("graph", sentence(&error.to_string())))?;
         graph.apply(plan);
+        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        for (view, look) in looks.iter().filter(|(_, look)| look.latest.receiver_count() > 0) {
+            graph.look(*view, look.width, look.latest.clone());
+        }
         self.graph.store(Arc::new(graph));
         Ok(())
     }
@@ -302,7 +334,7 @@ impl Stage {
             loop {
                 turns.tick().await;
                 let Some(stage) = stage.upgrade() else { return };
-                let encoding = stage.graph().encoding().borrow().clone();
+                let encoding = stage.told.encoding.borrow().clone();
                 let report = reports.borrow().clone();
                 sent.send_replace(Sent {
                     is_connected: report.state == push::State::Connected,
@@ -405,8 +437,4 @@ impl Air for Stage {
 fn file_name(what: &str) -> String {
     let now = glib::DateTime::now_local().and_then(|now| now.format("%Y-%m-%d %H-%M-%S"));
     now.map_or_else(|_| format!("{what} {}", now_ms()), |now| format!("{what} {now}"))
-}
-
-pub(super) fn graph_problem(error: &GraphError) -> Problem {
-    Problem::new("graph", sentence(&error.to_string()))
 }
