@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `feed`, `worker` | the way into the graph; threads that nobody waits for |
 //! | `bridge` | pipelines of our own beside the production's |
-//! | `camera`, `microphone`, `sound` | devices |
+//! | `camera`, `microphone`, `desktop`, `sound` | devices |
 //! | `screen`, `x11` | screens and windows |
 //! | `media`, `image`, `text` | files, words and the clock |
 //! | `test` | pictures and tones that tests can measure |
@@ -17,10 +17,17 @@
 //! | `drift`, `resample` | a microphone's clock is not the production's |
 
 mod bridge;
+mod camera;
+mod desktop;
 mod devices;
+mod drift;
 mod feed;
 mod image;
+mod media;
+mod microphone;
+mod resample;
 mod screen;
+mod sound;
 mod still;
 mod test;
 mod text;
@@ -136,10 +143,10 @@ pub fn open(source: &Source, canvas: Canvas, watcher: Arc<dyn Watcher>) -> Resul
         Input::Test { pattern } => test::open_picture(opening, *pattern)?,
         Input::Tone { .. } => test::open_tone(opening, &source.input)?,
         Input::Screen { .. } | Input::Window { .. } => screen::open(opening, &source.input)?,
-        Input::Camera { .. } => return Err(CaptureError::Unsupported("a camera")),
-        Input::Microphone { .. } => return Err(CaptureError::Unsupported("a microphone")),
-        Input::DesktopSound { .. } => return Err(CaptureError::Unsupported("desktop sound")),
-        Input::Media { .. } => return Err(CaptureError::Unsupported("a media file")),
+        Input::Camera { .. } => camera::open(opening, &source.input)?,
+        Input::Microphone { .. } => microphone::open(opening, &source.input)?,
+        Input::DesktopSound { .. } => desktop::open(opening, &source.input)?,
+        Input::Media { .. } => media::open(opening, &source.input)?,
     };
     Ok(Capture { bin, input: source.input.clone(), live: Some(live) })
 }

@@ -12,9 +12,6 @@ use super::{
 /// How often a pipeline's messages are looked at without one having come.
 const LISTENING: gst::ClockTime = gst::ClockTime::from_mseconds(250);
 
-/// What a pipeline's end or error means.
-pub(super) type OnMessage = Box<dyn FnMut(&gst::Message) -> Option<String> + Send>;
-
 /// A pipeline that runs until this is dropped.
 pub(super) struct Bridge {
     #[expect(dead_code, reason = "dropped to stop it")]
@@ -22,33 +19,54 @@ pub(super) struct Bridge {
 }
 
 impl Bridge {
-    /// Runs a pipeline on the production's clock. Its sinks feed as they are told by [`feeding`]. What `on_message`
-    /// returns is why the source is lost.
+    /// Runs a pipeline on the production's clock; its sinks are those of [`feeding`]. `what` is how the sentence begins
+    /// that says why it ended.
     pub(super) fn start(
         pipeline: gst::Pipeline,
-        feeds: Vec<Feed>,
+        feed: Feed,
         reporter: Reporter,
-        on_message: OnMessage,
+        what: &'static str,
     ) -> Result<Self, CaptureError> {
         let worker = Worker::start("capture bridge", move |stop| {
-            if let Err(reason) = run(&pipeline, &feeds, on_message, stop) {
-                reporter.lost(&reason);
+            if let Err(reason) = run(&pipeline, &feed, &reporter, stop) {
+                reporter.lost(&format!("{what}: {reason}"));
             }
-            if let Err(error) = pipeline.set_state(gst::State::Null) {
-                tracing::warn!(%error, "a source's pipeline cannot be stopped");
-            }
+            stopped(&pipeline);
         })?;
         Ok(Self { worker })
     }
 }
 
-fn run(pipeline: &gst::Pipeline, feeds: &[Feed], mut on_message: OnMessage, stop: &Stop) -> Result<(), String> {
-    let Some(first) = feeds.first() else { return Ok(()) };
-    if first.wait(stop).is_none() {
+fn run(pipeline: &gst::Pipeline, feed: &Feed, reporter: &Reporter, stop: &Stop) -> Result<(), String> {
+    if !begin(pipeline, std::slice::from_ref(feed), stop) {
         return Ok(());
     }
-    let Some((clock, base)) = first.time_base() else { return Ok(()) };
-    // Its own running time begins now; what it makes is shifted to the production's.
+    let bus = pipeline.bus().ok_or("a pipeline has messages")?;
+    let failed = || reason(bus.pop_filtered(&[gst::MessageType::Error]).as_ref());
+    pipeline.set_state(gst::State::Playing).map_err(|_error| failed())?;
+    while !stop.is_asked() && !reporter.is_lost() {
+        let Some(message) = bus.timed_pop(LISTENING) else { continue };
+        match message.view() {
+            gst::MessageView::Error(_) => return Err(reason(Some(&message))),
+            gst::MessageView::Eos(_) => return Err("it has ended".into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the production to run. Then a pipeline's running time begins, and what it feeds is shifted to the
+/// production's. False: it is to stop.
+pub(super) fn begin(pipeline: &gst::Pipeline, feeds: &[Feed], stop: &Stop) -> bool {
+    let Some(first) = feeds.first() else { return false };
+    let (clock, base) = loop {
+        if first.wait(stop).is_none() {
+            return false;
+        }
+        if let Some(known) = first.time_base() {
+            break known;
+        }
+    };
     let now = clock.time();
     pipeline.use_clock(Some(&clock));
     pipeline.set_start_time(gst::ClockTime::NONE);
@@ -57,25 +75,21 @@ fn run(pipeline: &gst::Pipeline, feeds: &[Feed], mut on_message: OnMessage, stop
     for feed in feeds {
         feed.shift(i64::try_from(offset.nseconds()).unwrap_or(0));
     }
-    let bus = pipeline.bus().ok_or("a pipeline has messages")?;
-    let failed = |bus: &gst::Bus| reason(bus.pop_filtered(&[gst::MessageType::Error]).as_ref());
-    pipeline.set_state(gst::State::Playing).map_err(|_error| failed(&bus))?;
-    while !stop.is_asked() {
-        let Some(message) = bus.timed_pop(LISTENING) else { continue };
-        if message.type_() == gst::MessageType::Error {
-            return Err(reason(Some(&message)));
-        }
-        if let Some(reason) = on_message(&message) {
-            return Err(reason);
-        }
-    }
-    Ok(())
+    true
 }
 
-fn reason(message: Option<&gst::Message>) -> String {
+/// Stops a pipeline for good.
+pub(super) fn stopped(pipeline: &gst::Pipeline) {
+    if let Err(error) = pipeline.set_state(gst::State::Null) {
+        tracing::warn!(%error, "a source's pipeline cannot be stopped");
+    }
+}
+
+/// What an error says.
+pub(super) fn reason(message: Option<&gst::Message>) -> String {
     match message.map(|message| message.view()) {
         Some(gst::MessageView::Error(error)) => error.error().message().to_owned(),
-        _ => "it cannot be started".into(),
+        _ => "it does not start".into(),
     }
 }
 

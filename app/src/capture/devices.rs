@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use skylark_protocol::studio::Device;
 
-use super::worker::Worker;
+use super::{camera, desktop, microphone, worker::Worker};
 
 /// How often devices are looked for.
 const POLL: Duration = Duration::from_secs(2);
@@ -12,7 +12,10 @@ const POLL: Duration = Duration::from_secs(2);
 /// Everything that can be captured now. No sound system and no display are empty lists.
 #[must_use]
 pub fn devices() -> Vec<Device> {
-    Vec::new()
+    let mut all = camera::devices();
+    all.extend(microphone::devices());
+    all.extend(desktop::devices());
+    all
 }
 
 /// Looks for devices that come and go until it is dropped.

@@ -45,7 +45,13 @@ impl Reporter {
     /// The source delivers; cheap when nothing is new.
     pub(super) fn running(&self, width: u32, height: u32) {
         let size = u64::from(width) << 32 | u64::from(height);
-        if self.0.size.swap(size, Ordering::AcqRel) != size && !self.is_lost() {
+        let is_new = if size == 0 {
+            // The sound of a film says nothing about its picture.
+            self.0.size.compare_exchange(UNTOLD, size, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        } else {
+            self.0.size.swap(size, Ordering::AcqRel) != size
+        };
+        if is_new && !self.is_lost() {
             self.0.watcher.running(width, height);
         }
     }
@@ -133,6 +139,11 @@ impl Feed {
         if let Some(pad) = self.appsrc.static_pad("src") {
             pad.set_offset(offset_ns);
         }
+    }
+
+    /// Samples come with segments, and their timestamps are read by those.
+    pub(super) fn follow_segments(&self) {
+        self.appsrc.set_property("handle-segment-change", true);
     }
 
     /// Feeds a picture in the format of `caps`. False: the graph takes no more.

@@ -31,7 +31,7 @@ pub(super) fn open(opening: Opening, input: &Input) -> Result<Box<dyn Live>, Cap
     let pipeline = gst::Pipeline::new();
     pipeline.add_many([&source, sink.upcast_ref()])?;
     source.link(&sink)?;
-    let bridge = Bridge::start(pipeline, vec![feed], opening.reporter, Box::new(|_message| None))?;
+    let bridge = Bridge::start(pipeline, feed, opening.reporter, "The screen cannot be captured")?;
     Ok(Box::new(Screen { bridge }))
 }
 

@@ -1,7 +1,11 @@
 //! Sources of the Studio: what comes out of their pads.
 #![expect(clippy::unwrap_used, reason = "all of this is a test")]
 
+mod again;
+mod cameras;
+mod films;
 mod measured;
+mod sounds;
 mod stage;
 mod stills;
 
