@@ -58,7 +58,7 @@ pub(super) async fn follow(
         let finished = recording.borrow().finished.clone();
         if finished != recorded {
             recorded.clone_from(&finished);
-            broadcast.recorded(finished).await;
+            broadcast.recorded(finished);
         }
         let gone = tokio::select! {
             changed = sources.changed() => changed.is_err(),

@@ -204,7 +204,7 @@ impl Studio {
             Command::Stop => broadcast.stop().await?,
             Command::Resume => broadcast.resume().await?,
             Command::Abandon => broadcast.abandon().await?,
-            Command::Dismiss => broadcast.dismiss().await,
+            Command::Dismiss => broadcast.dismiss(),
             other => {
                 return Err(Problem::new("unknown-command", format!("The Studio does not know how to {other:?}.")));
             }
