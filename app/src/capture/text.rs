@@ -102,8 +102,9 @@ fn draw(words: &Words, canvas: Canvas, min_width: u32) -> Result<Picture, String
     stamps.set_pts(gst::ClockTime::ZERO);
     stamps.set_duration(gst::ClockTime::SECOND);
     let sample = source.push_buffer(blank).ok().and_then(|_| sink.try_pull_sample(DRAWING));
-    let drawn = |name| overlay.property::<u32>(name);
-    let (width, height) = (drawn("text-width"), drawn("text-height"));
+    // The letters' own rectangle, and how far into the picture it begins.
+    let reach = |offset, side| overlay.property::<u32>(side) + overlay.property::<i32>(offset).max(0).unsigned_abs();
+    let (width, height) = (reach("text-x", "text-width"), reach("text-y", "text-height"));
     if let Err(error) = pipeline.set_state(gst::State::Null) {
         tracing::warn!(%error, "a drawing cannot be put away");
     }
