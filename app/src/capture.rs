@@ -134,6 +134,7 @@ impl Drop for Capture {
 /// # Errors
 /// When this machine lacks what the source is made of.
 pub fn open(source: &Source, canvas: Canvas, watcher: Arc<dyn Watcher>) -> Result<Capture, CaptureError> {
+    gst::init().map_err(|error| gst::glib::bool_error!("{error}"))?;
     let bin = gst::Bin::builder().name(format!("source-{}", source.id.0)).build();
     let opening = Opening { bin: bin.clone(), canvas, reporter: Reporter::new(watcher) };
     let live: Box<dyn Live> = match &source.input {

@@ -105,6 +105,7 @@ pub(super) fn feeding(feed: &Feed, caps: Option<&gst::Caps>, is_paced: bool) -> 
             gst_app::AppSinkCallbacks::builder()
                 .new_sample(move |sink| {
                     let sample = sink.pull_sample().map_err(|_error| gst::FlowError::Eos)?;
+                    let sample = if is_paced { by_running_time(&sample).ok_or(gst::FlowError::Error)? } else { sample };
                     if feed.push_sample(&sample) { Ok(gst::FlowSuccess::Ok) } else { Err(gst::FlowError::Eos) }
                 })
                 .build(),
@@ -112,4 +113,13 @@ pub(super) fn feeding(feed: &Feed, caps: Option<&gst::Caps>, is_paced: bool) -> 
         .build();
     sink.set_caps(caps);
     sink
+}
+
+/// The same sample with a timestamp that does not begin again when a file does. The pixels are shared.
+fn by_running_time(sample: &gst::Sample) -> Option<gst::Sample> {
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let mut buffer = sample.buffer()?.copy();
+    let at = segment.to_running_time(buffer.pts()?)?;
+    buffer.get_mut()?.set_pts(at);
+    Some(gst::Sample::builder().buffer(&buffer).caps(sample.caps_owned().as_ref()?).build())
 }

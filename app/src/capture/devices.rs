@@ -2,6 +2,7 @@
 
 use std::{io, time::Duration};
 
+use gstreamer as gst;
 use skylark_protocol::studio::Device;
 
 use super::{camera, desktop, microphone, worker::Worker};
@@ -12,6 +13,10 @@ const POLL: Duration = Duration::from_secs(2);
 /// Everything that can be captured now. No sound system and no display are empty lists.
 #[must_use]
 pub fn devices() -> Vec<Device> {
+    if let Err(error) = gst::init() {
+        tracing::error!(%error, "devices cannot be looked for");
+        return Vec::new();
+    }
     let mut all = camera::devices();
     all.extend(microphone::devices());
     all.extend(desktop::devices());

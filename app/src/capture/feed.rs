@@ -141,11 +141,6 @@ impl Feed {
         }
     }
 
-    /// Samples come with segments, and their timestamps are read by those.
-    pub(super) fn follow_segments(&self) {
-        self.appsrc.set_property("handle-segment-change", true);
-    }
-
     /// Feeds a picture in the format of `caps`. False: the graph takes no more.
     pub(super) fn push_picture(&self, caps: &gst_video::VideoInfo, buffer: gst::Buffer) -> bool {
         if self.reporter.is_lost() {

@@ -39,8 +39,6 @@ pub(super) fn open(opening: Opening, input: &Input) -> Result<Box<dyn Live>, Cap
     let Input::Media { path, is_looped } = input else { return Err(CaptureError::Unsupported("this as a film")) };
     let pictures = Feed::pictures(&opening)?;
     let sound = Feed::sound(&opening, gst::ClockTime::ZERO)?;
-    pictures.follow_segments();
-    sound.follow_segments();
     for name in ["uridecodebin", "audioconvert", "audioresample"] {
         element(name)?;
     }

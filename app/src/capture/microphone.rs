@@ -171,7 +171,7 @@ pub(super) fn devices() -> Vec<Device> {
 /// routes.
 #[cfg(target_os = "linux")]
 fn is_a_microphone(id: &str) -> bool {
-    ["default", "pulse", "pipewire"].contains(&id) || id.starts_with("sysdefault:CARD=")
+    id == "default" || id.starts_with("sysdefault:CARD=")
 }
 
 #[cfg(not(target_os = "linux"))]
