@@ -241,6 +241,9 @@ impl Driver {
         match (work, &problem) {
             (Work::Create, None) => {
                 self.heard_at = Instant::now();
+                if let Some(stream) = self.session.as_ref().and_then(|session| session.stream()) {
+                    self.feed(Input::Found(stream.phase));
+                }
                 self.poll();
             }
             (_, Some(problem)) => tracing::warn!(?work, %problem, "not done"),

@@ -43,6 +43,8 @@ pub(super) enum Input {
     Stop,
     /// Somebody has seen the summary, or goes back from the check.
     Dismiss,
+    /// The stream that was made, or taken up, stands so.
+    Found(Phase),
     /// The origin says how it is.
     Heard(Phase, StreamState),
     /// The origin has not been heard of for too long.
@@ -145,6 +147,7 @@ impl Machine {
             Input::Stop if self.goal == Goal::OnAir => self.end(now, &mut actions),
             Input::Dismiss if self.goal == Goal::Checked || self.is_finished() => *self = Self::default(),
             Input::Heard(phase, media) => self.hear(now, phase, media, &mut actions),
+            Input::Found(phase) if self.busy == Some(Work::Create) => self.is_started = phase == Phase::Live,
             Input::Silent => self.is_silent = true,
             Input::Sending(is_sending) => self.is_sending = is_sending,
             Input::Done(work) => self.finish(now, work),

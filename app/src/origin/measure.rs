@@ -17,9 +17,9 @@ const CHUNK_BYTES: usize = 15 * 1024;
 const SENDERS: usize = 12;
 /// How long is sent for measuring.
 const MEASURED: Duration = Duration::from_millis(1500);
-/// Most that is sent for measuring, by each sender: less than the origin lets one address ask.
+/// Most that each sender sends for measuring.
 const MAX_CHUNKS: usize = 400;
-/// Where it is sent: what cannot be read as a stream id is answered at once.
+/// Where it is sent: an address that takes nothing, and says so when all of it has come.
 const SINK: &str = "/healthz";
 
 /// What an origin says of itself.

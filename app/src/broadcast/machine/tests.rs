@@ -56,6 +56,16 @@ fn it_is_live_when_the_origin_says_so_and_not_before() {
 }
 
 #[test]
+fn what_was_live_before_is_never_called_planned_again() {
+    let mut machine = Machine::default();
+    machine.feed(at(0), Input::GoLive);
+    machine.feed(at(0), Input::Found(Phase::Live));
+    let actions = machine.feed(at(0), Input::Done(Work::Create));
+    assert_eq!(actions, [Action::Open, Action::Do(Work::Announce(Status::Live))]);
+    assert_eq!(machine.state(), BroadcastState::Reconnecting);
+}
+
+#[test]
 fn each_side_that_fails_is_seen_and_forgiven() {
     let mut machine = live();
     for (wrong, right) in [(Input::Silent, LIVE), (Input::Sending(false), Input::Sending(true)), (GONE, LIVE)] {
