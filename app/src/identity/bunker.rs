@@ -139,7 +139,7 @@ impl Bunker {
         let message = NostrConnectMessage::request(request);
         let id = message.id().to_owned();
         let event = EventBuilder::nostr_connect(self.us.keys(), self.signer, message)
-            .and_then(|builder| Ok(builder.sign_with_keys(self.us.keys())?))
+            .and_then(|builder| builder.sign_with_keys(self.us.keys()))
             .map_err(|error| Problem::new("not-signed", format!("The signer cannot be asked: {error}.")))?;
         let answers = self.client.notifications();
         self.client.wait_for_connection(CONNECT_PATIENCE).await;

@@ -184,9 +184,10 @@ fn last_line(text: &str) -> String {
 fn program() -> Result<PathBuf, Problem> {
     let name = format!("{PROGRAM}{}", env::consts::EXE_SUFFIX);
     let beside = env::current_exe().ok().and_then(|here| Some(here.parent()?.join(&name)));
-    let on_path = env::var_os("PATH").map(|paths| env::split_paths(&paths).map(|folder| folder.join(&name)).collect());
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let on_path: Vec<PathBuf> = env::split_paths(&paths).map(|folder| folder.join(&name)).collect();
     let given = env::var_os(PROGRAM_VARIABLE).map(PathBuf::from);
-    let places = beside.into_iter().chain(on_path.unwrap_or_else(Vec::new)).chain(given);
+    let places = beside.into_iter().chain(on_path).chain(given);
     places.into_iter().find(|path| path.is_file()).ok_or_else(|| {
         let message =
             format!("This Studio came without {PROGRAM}. Install it, or give the address of an origin elsewhere.");

@@ -13,6 +13,7 @@ use e2e::{
     keyring::{Home, Keychain},
     origin::Origin,
     relay_client::{self, RelayClient},
+    signer::RemoteSigner,
     streamer::{OPEN_TO_ALL, Streamer},
     wait,
 };
@@ -145,8 +146,34 @@ fn keeps_no_secret(home: &Home) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broadcast_from_the_check_to_the_summary() -> Result<()> {
     let (origin, home) = (Origin::with_config(OPEN_TO_ALL).await?, Home::new()?);
+    let mut host = Streamer::new(&origin, HOST).await?;
+    host.create("Not today").await?;
+    host.introduce(HOST, &json!({ "name": "Ada" })).await?;
     tokio::task::block_in_place(|| run(&home, &origin, "inside_from_the_check_to_the_summary"))?;
     keeps_no_secret(&home)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_whose_key_is_with_a_remote_signer_goes_live() -> Result<()> {
+    let (origin, home) = (Origin::with_config(OPEN_TO_ALL).await?, Home::new()?);
+    tokio::task::block_in_place(|| run(&home, &origin, "inside_a_remote_signer_goes_live"))?;
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "runs inside a session"]
+async fn inside_a_remote_signer_goes_live() -> Result<()> {
+    let signer = RemoteSigner::start(&relay_client::keys(HOST)?)?;
+    let identities = Identities::open(&data()?).await?;
+    identities.connect_bunker(Typed(signer.bunker.clone())).await?;
+    let studio = Studio::at_origin().await?;
+    let relay = studio.broadcast.relay_url().context("no relay")?;
+    studio.broadcast.go_live(details("Jam")).await?;
+    studio.is(BroadcastState::Live, SOON).await?;
+    wait_for_status(&relay, "live").await?;
+    studio.broadcast.stop().await?;
+    wait_for_status(&relay, "ended").await?;
     Ok(())
 }
 
@@ -161,6 +188,9 @@ async fn inside_from_the_check_to_the_summary() -> Result<()> {
     let url = std::env::var(ORIGIN)?;
     broadcast.use_origin(&url).await?;
     let relay = broadcast.relay_url().context("no relay")?;
+    let mut who = studio.identities.view();
+    let named = who.wait_for(|view| view.cards.iter().any(|card| card.name.as_deref() == Some("Ada")));
+    tokio::time::timeout(SOON, named).await.context("their name was not found")??;
 
     broadcast.check(2_500_000, looked_at_here()).await?;
     let preflight = studio.view().preflight.context("nothing was looked at")?;
@@ -377,8 +407,9 @@ async fn the_origin_on_this_machine_lives_as_long_as_the_studio() -> Result<()> 
     let ran = tokio::task::block_in_place(|| {
         home.run(Keychain::Unlocked, "studio_broadcast::inside_the_built_in_origin", &[])
     });
-    ensure!(ran.is_err_and(|error| error.to_string().contains("signal: 6")), "it did not die as it should");
-    let id: u32 = std::fs::read_to_string(home.path().join("process"))?.parse()?;
+    let said = ran.err().context("it did not die")?;
+    // Written just before it dies.
+    let id: u32 = std::fs::read_to_string(home.path().join("process")).context(said)?.parse()?;
     wait::until("the origin is gone as well", SOON, async || (!is_running(id)).then_some(())).await?;
     keeps_no_secret(&home)?;
     let log = home.path().join("data/skylark/origin/origin.log");
