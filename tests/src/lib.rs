@@ -5,6 +5,7 @@
 //! | [`origin`] | the real server binary, in a folder and on ports of its own |
 //! | [`publish`] | ffmpeg and GStreamer as publishers; [`obs`]: OBS Studio without a screen |
 //! | [`clip`] | the test picture: every frame carries its number, every second a flash and a beep |
+//! | [`encoders`] | clips as what leaves the Studio's encoders
 //! | [`flv`] | clips joined so that their picture size changes in the middle |
 //! | [`hls`] | a low-latency HLS client that checks every playlist and keeps the media |
 //! | [`decode`] | reads frame numbers, flashes and beeps back from media |
@@ -20,6 +21,7 @@ pub mod bench;
 pub mod browser;
 pub mod clip;
 pub mod decode;
+pub mod encoders;
 pub mod flv;
 pub mod hls;
 pub mod http;

@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,10 +32,22 @@ pub struct Network {
     pub delay: Duration,
 }
 
+/// What a narrow link holds before it loses datagrams.
+const LINK_BUFFER: Duration = Duration::from_millis(400);
+
+/// What becomes of a network while it is used.
+#[derive(Debug, Default)]
+struct Weather {
+    is_cut: AtomicBool,
+    /// Bits per second each way; 0: any number.
+    rate_bps: AtomicU64,
+}
+
 /// Forwards datagrams to a server and back as long as it lives.
 #[derive(Debug)]
 pub struct LossyProxy {
     addr: SocketAddr,
+    weather: Arc<Weather>,
     task: JoinHandle<()>,
 }
 
@@ -44,12 +59,25 @@ impl LossyProxy {
     pub async fn start(server: SocketAddr, network: Network) -> Result<Self> {
         let front = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
         let addr = front.local_addr()?;
+        let weather = Arc::new(Weather::default());
+        let outside = Arc::clone(&weather);
         let task = tokio::spawn(async move {
-            if let Err(error) = forward(front, server, network).await {
+            if let Err(error) = forward(front, server, network, outside).await {
                 eprintln!("lossy proxy: {error:#}");
             }
         });
-        Ok(Self { addr, task })
+        Ok(Self { addr, weather, task })
+    }
+
+    /// Lets nothing through any more, or everything again.
+    pub fn cut(&self, is_cut: bool) {
+        self.weather.is_cut.store(is_cut, Ordering::Relaxed);
+    }
+
+    /// Lets no more than so many bits per second through each way; 0: any number. What comes faster waits a little, then is
+    /// lost.
+    pub fn narrow(&self, rate_bps: u64) {
+        self.weather.rate_bps.store(rate_bps, Ordering::Relaxed);
     }
 
     /// Where callers find it.
@@ -65,7 +93,7 @@ impl Drop for LossyProxy {
     }
 }
 
-async fn forward(front: Arc<UdpSocket>, server: SocketAddr, network: Network) -> Result<()> {
+async fn forward(front: Arc<UdpSocket>, server: SocketAddr, network: Network, weather: Arc<Weather>) -> Result<()> {
     let mut callers: HashMap<SocketAddr, mpsc::UnboundedSender<Vec<u8>>> = HashMap::new();
     let mut tasks = JoinSet::new();
     let mut buffer = [0; MAX_DATAGRAM];
@@ -78,11 +106,13 @@ async fn forward(front: Arc<UdpSocket>, server: SocketAddr, network: Network) ->
             let (forth, arrived) = mpsc::unbounded_channel();
             let (answers, answered) = mpsc::unbounded_channel();
             let sending = Arc::clone(&back);
-            tasks.spawn(lane(arrived, Loss::new(seed, network.loss), network.delay, move |datagram| {
+            let here = Arc::clone(&weather);
+            tasks.spawn(lane(arrived, Loss::new(seed, network.loss), network.delay, here, move |datagram| {
                 _ = sending.try_send(&datagram);
             }));
             let front = Arc::clone(&front);
-            tasks.spawn(lane(answered, Loss::new(!seed, network.loss), network.delay, move |datagram| {
+            let here = Arc::clone(&weather);
+            tasks.spawn(lane(answered, Loss::new(!seed, network.loss), network.delay, here, move |datagram| {
                 _ = front.try_send_to(&datagram, caller);
             }));
             tasks.spawn(async move {
@@ -109,15 +139,26 @@ async fn lane(
     mut arriving: mpsc::UnboundedReceiver<Vec<u8>>,
     mut loss: Loss,
     delay: Duration,
+    weather: Arc<Weather>,
     send: impl Fn(Vec<u8>) + Send,
 ) {
+    let mut free_at = Instant::now();
     let mut under_way: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
     loop {
         let due = under_way.front().map(|(due, _)| *due);
         tokio::select! {
             arrived = arriving.recv() => match arrived {
-                Some(datagram) if !loss.strikes() => under_way.push_back((Instant::now() + delay, datagram)),
-                Some(_) => {}
+                Some(_) if loss.strikes() || weather.is_cut.load(Ordering::Relaxed) => {}
+                Some(datagram) => {
+                    let now = Instant::now();
+                    let rate_bps = weather.rate_bps.load(Ordering::Relaxed);
+                    let bits = datagram.len() as u64 * 8;
+                    let leaves = free_at.max(now) + Duration::from_nanos((bits * 1_000_000_000).checked_div(rate_bps).unwrap_or(0));
+                    if leaves < now + LINK_BUFFER {
+                        free_at = leaves;
+                        under_way.push_back((leaves + delay, datagram));
+                    }
+                }
                 None => return,
             },
             () = async { match due { Some(due) => sleep_until(due).await, None => std::future::pending().await } } => {

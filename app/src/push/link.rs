@@ -105,6 +105,7 @@ pub(super) struct Link {
     first: u32,
     arrived_bytes: u64,
     arrived_pictures: u64,
+    arrived_at: Instant,
     heard: Instant,
     rtt: Duration,
     is_ended: bool,
@@ -153,6 +154,7 @@ impl Link {
             under_way_bytes: 0,
             arrived_bytes: 0,
             arrived_pictures: 0,
+            arrived_at: Instant::now(),
             heard: Instant::now(),
             rtt,
             is_ended: false,
@@ -248,9 +250,10 @@ impl Link {
     /// The origin has everything before this one.
     fn acknowledge(&mut self, next: u32) {
         let count = (next.wrapping_sub(self.first) & SEQUENCE_MASK) as usize;
-        if count > self.under_way.len() {
+        if count == 0 || count > self.under_way.len() {
             return;
         }
+        self.arrived_at = Instant::now();
         for arrived in self.under_way.drain(..count) {
             self.under_way_bytes -= arrived.bytes;
             self.arrived_bytes += arrived.bytes as u64;
@@ -267,6 +270,11 @@ impl Link {
     /// When the oldest frame came of which the origin does not have everything.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.under_way.front().map(|first| first.came)
+    }
+
+    /// How long ago something arrived that had not before.
+    pub(super) fn silence(&self) -> Duration {
+        self.arrived_at.elapsed()
     }
 
     /// Frames of pictures that are not known to have arrived.

@@ -18,6 +18,8 @@ mod mux;
 pub mod pace;
 mod pump;
 mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},

@@ -18,7 +18,7 @@ const TOO_MUCH_SENT_AGAIN: f64 = 0.2;
 /// Packets lost for good, of all, as the origin counts.
 const TOO_MUCH_LOST: f64 = 0.02;
 /// A cut is given so long to show.
-const HOLD: Duration = Duration::from_millis(700);
+const HOLD: Duration = Duration::from_millis(900);
 /// Of what arrives, so much is asked for when nothing is to be drained.
 const CUT: f64 = 0.88;
 /// With a backlog of [`DRAIN`] and more, so much less.
@@ -28,19 +28,25 @@ const DRAIN: Duration = Duration::from_secs(1);
 const CALM: Duration = Duration::from_millis(800);
 /// Between two steps up.
 const STEP_EVERY: Duration = Duration::from_millis(250);
+/// What is known of the link follows what arrives by this part, look by look.
+const LEARNT_PER_LOOK: f64 = 0.2;
+/// Packets that were sent again are counted for so long.
+const LOSS_REMEMBERED: Duration = Duration::from_secs(3);
 /// A step up to what is known to work.
-const STEP: f64 = 1.08;
+const STEP: f64 = 1.1;
 /// A step beyond.
-const PROBE_STEP: f64 = 1.03;
+const PROBE_STEP: f64 = 1.05;
 /// Of what the link was found to carry, so much is used.
 const USED: f64 = 0.9;
 /// Beyond it by so much, it is forgotten.
 const FORGOTTEN: f64 = 1.25;
 /// How long it is believed at first, and at most.
 const BELIEVED: Duration = Duration::from_secs(5);
-const BELIEVED_AT_MOST: Duration = Duration::from_secs(60);
-/// Below this part of the floor, the link is not slow but down.
-const DOWN: f64 = 0.25;
+const BELIEVED_AT_MOST: Duration = Duration::from_secs(20);
+/// When nothing has arrived for so long, and round trips besides, the link is not slow but down.
+const DOWN: Duration = Duration::from_millis(150);
+/// So long afterwards, what arrives on average is still of that time.
+const AFTER_DOWN: Duration = Duration::from_millis(700);
 /// More than asked for by this arrives while a backlog drains by itself.
 const DRAINING: f64 = 1.1;
 /// The least bitrate of a picture, bits per second, where the settings are not below.
@@ -55,6 +61,8 @@ pub struct Look {
     pub rtt: Duration,
     /// What arrives, bits per second, over the last half second or so.
     pub arriving_bps: f64,
+    /// How long ago the last of it arrived.
+    pub silence: Duration,
     /// Packets sent again, of all, in 0..=1.
     pub sent_again: f64,
     /// Packets lost for good, of all, in 0..=1.
@@ -78,6 +86,8 @@ pub struct Pace {
     target_bps: f64,
     backlogs: VecDeque<(Duration, Duration)>,
     cut_at: Option<Duration>,
+    down_at: Option<Duration>,
+    lossy_since: Option<Duration>,
     clear_since: Option<Duration>,
     stepped_at: Duration,
     limit: Option<Limit>,
@@ -94,6 +104,8 @@ impl Pace {
             target_bps: ceiling_bps,
             backlogs: VecDeque::new(),
             cut_at: None,
+            down_at: None,
+            lossy_since: None,
             clear_since: None,
             stepped_at: Duration::ZERO,
             limit: None,
@@ -115,15 +127,24 @@ impl Pace {
     /// Takes a look, about ten times a second, at a time since any beginning; decides.
     pub fn look(&mut self, now: Duration, look: &Look) -> u64 {
         self.backlogs.push_back((now, look.backlog));
-        while self.backlogs.front().is_some_and(|(at, _)| *at + STANDING_SPAN < now) {
+        // The looks of the whole span, and the one before them: they do not come like clockwork.
+        while self.backlogs.get(1).is_some_and(|(at, _)| *at + STANDING_SPAN <= now) {
             self.backlogs.pop_front();
         }
-        let is_long_enough =
-            self.backlogs.front().is_some_and(|(at, _)| now - *at + STANDING_SPAN / 4 >= STANDING_SPAN);
+        let is_long_enough = self.backlogs.front().is_some_and(|(at, _)| *at + STANDING_SPAN <= now);
         let standing = self.backlogs.iter().map(|(_, backlog)| *backlog).min().unwrap_or_default();
         let slack = look.rtt * 3 / 2;
-        let is_slow = is_long_enough && standing > TOO_LONG + slack && !self.is_draining(look);
-        if is_slow || look.sent_again > TOO_MUCH_SENT_AGAIN || look.lost > TOO_MUCH_LOST {
+        if look.silence > DOWN + look.rtt * 2 && !look.backlog.is_zero() {
+            self.down_at = Some(now);
+        }
+        let is_slow = is_long_enough && standing > TOO_LONG + slack;
+        if is_slow {
+            self.learn(now, look);
+        }
+        let loses = look.sent_again > TOO_MUCH_SENT_AGAIN || look.lost > TOO_MUCH_LOST;
+        self.lossy_since = self.lossy_since.or(Some(now)).filter(|_| loses && !self.was_down(now, LOSS_REMEMBERED));
+        let is_lossy = self.lossy_since.is_some_and(|since| now - since >= CALM);
+        if (is_slow || is_lossy) && !self.is_draining(look) {
             self.clear_since = None;
             self.cut(now, look);
         } else if standing > CLEAR + slack || !is_long_enough {
@@ -137,6 +158,20 @@ impl Pace {
         self.target_bps()
     }
 
+    fn was_down(&self, now: Duration, within: Duration) -> bool {
+        self.down_at.is_some_and(|at| now - at < within)
+    }
+
+    /// While media stands in front of the link, what arrives is what it carries.
+    fn learn(&mut self, now: Duration, look: &Look) {
+        if self.was_down(now, AFTER_DOWN) {
+            return;
+        }
+        if let Some(limit) = &mut self.limit {
+            limit.bps += (look.arriving_bps - limit.bps) * LEARNT_PER_LOOK;
+        }
+    }
+
     /// More arrives than is asked for: the backlog is of another time, and gets shorter.
     fn is_draining(&self, look: &Look) -> bool {
         look.arriving_bps > self.target_bps * DRAINING
@@ -144,10 +179,12 @@ impl Pace {
 
     fn cut(&mut self, now: Duration, look: &Look) {
         let is_held = self.cut_at.is_some_and(|at| now - at < HOLD);
-        if is_held || look.arriving_bps < self.floor_bps * DOWN {
+        if is_held || self.was_down(now, AFTER_DOWN) {
             return;
         }
-        let carried = look.arriving_bps.min(self.target_bps);
+        // Soon after a cut, more has been learnt than this look tells.
+        let learnt = self.limit.filter(|_| self.cut_at.is_some_and(|at| now - at < HOLD * 3));
+        let carried = learnt.map_or(look.arriving_bps, |limit| limit.bps);
         let drain = (look.backlog.as_secs_f64() / DRAIN.as_secs_f64()).min(1.0) * CUT_TO_DRAIN;
         let next = (carried * (CUT - drain)).max(self.floor_bps);
         // A limit that was looked beyond in vain is believed for longer.

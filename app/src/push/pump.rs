@@ -49,6 +49,11 @@ const HEALTH_HOLDS: Duration = Duration::from_secs(2);
 /// A change of a bitrate that is worth telling an encoder, of one.
 const WORTH_TELLING: f64 = 0.03;
 
+/// Bytes that may be under way: what a link needs to be full while some of it is asked for and sent again.
+pub(super) fn window(rtt: Duration, carried_bps: f64) -> usize {
+    (((rtt * 2 + AHEAD).as_secs_f64() * carried_bps / 8.0) as usize).max(LEAST_WINDOW)
+}
+
 /// The task behind a push.
 pub(super) struct Pump {
     address: Address,
@@ -223,9 +228,8 @@ impl Pump {
 
     /// Hands frames to the link while it has room; whether it has some left.
     fn feed(&mut self, link: &mut Link, muxer: &mut Muxer) -> bool {
-        let carried_bps = self.arriving_bps().max(self.pace.target_bps() as f64);
-        let window = ((self.shortest_rtt + AHEAD).as_secs_f64() * carried_bps / 8.0) as usize;
-        while link.under_way_bytes() < window.max(LEAST_WINDOW) {
+        let window = window(self.shortest_rtt, self.arriving_bps().max(self.pace.target_bps() as f64));
+        while link.under_way_bytes() < window {
             let Some(frame) = self.shared.queue().pop() else { return true };
             let is_picture = frame.packet.track != Track::Audio;
             if !is_picture {
@@ -264,6 +268,7 @@ impl Pump {
             backlog: Duration::from_millis(queued_ms.into()).saturating_sub(self.shortest_rtt),
             rtt: self.shortest_rtt,
             arriving_bps: self.arriving_bps(),
+            silence: link.silence(),
             sent_again: if sent == 0 { 0.0 } else { sent_again as f64 / sent as f64 },
             lost: lost.unwrap_or(0.0),
         };

@@ -14,6 +14,8 @@ mod check;
 mod disk;
 mod recorder;
 mod replay;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{

@@ -123,6 +123,19 @@ impl Recorder {
     }
 }
 
+#[cfg(test)]
+impl Recorder {
+    /// Bytes that wait to be written.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.shared.inbox().bytes
+    }
+
+    /// Pictures that had no room.
+    pub(super) fn dropped(&self) -> u64 {
+        self.shared.inbox().dropped
+    }
+}
+
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.shared.inbox().is_finishing = true;

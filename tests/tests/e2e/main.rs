@@ -28,3 +28,4 @@ mod srt_attacks;
 mod srt_clients;
 mod studio_broadcast;
 mod studio_identity;
+mod studio_push;
