@@ -91,6 +91,7 @@ impl Recorder {
             finished: None,
             error: None,
             is_stopped: false,
+            is_warning: false,
             view,
         };
         thread::Builder::new().name("recording".into()).spawn(move || scribe.run()).map_err(io)?;
@@ -179,6 +180,8 @@ struct Scribe {
     error: Option<RecordError>,
     /// Nothing more is written: the disk is full or broken.
     is_stopped: bool,
+    /// The view's problem is none yet.
+    is_warning: bool,
     view: RecordingView,
 }
 
@@ -331,7 +334,9 @@ impl Scribe {
                 self.finish_part();
             } else if (free as f64) < per_s * WARN_BEFORE.as_secs_f64() {
                 let left_s = (free - LEAST_FREE.min(free)) as f64 / per_s.max(1.0);
-                self.tell(&format!("The disk has room for {:.0} more minutes of recording.", left_s / 60.0));
+                self.warn(&format!("The disk has room for {:.0} more minutes of recording.", left_s / 60.0));
+            } else if std::mem::take(&mut self.is_warning) {
+                self.view.problem = None;
             }
         }
         self.show();
@@ -365,7 +370,16 @@ impl Scribe {
         self.show();
     }
 
+    /// Something that may become a problem; does not hide one.
+    fn warn(&mut self, warning: &str) {
+        if self.view.problem.is_none() || self.is_warning {
+            self.tell(warning);
+            self.is_warning = true;
+        }
+    }
+
     fn tell(&mut self, problem: &str) {
+        self.is_warning = false;
         if self.view.problem.as_deref() != Some(problem) {
             tracing::warn!(problem, "recording");
         }
