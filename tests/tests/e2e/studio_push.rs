@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -32,19 +32,23 @@ const SMALL: Clip =
     Clip { width: 640, height: 360, frame_rate: 30, gop: 60, b_frames: 0, seconds: 90, bitrate_bps: 1_000_000 };
 
 /// Encoders that cannot change what was encoded before, and remember what they were asked.
-#[derive(Default)]
 struct Asked {
     bitrate_bps: AtomicU64,
-    lowest_bps: Mutex<Option<u64>>,
+    lowest_bps: AtomicU64,
     keyframes: AtomicU32,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { bitrate_bps: AtomicU64::new(0), lowest_bps: AtomicU64::new(u64::MAX), keyframes: AtomicU32::new(0) }
+    }
 }
 
 impl Rates for Asked {
     fn set_bitrate(&self, track: Track, bitrate_bps: u64) {
         if track == Track::Video(0) {
             self.bitrate_bps.store(bitrate_bps, Ordering::Relaxed);
-            let mut lowest = self.lowest_bps.lock().unwrap();
-            *lowest = Some(lowest.map_or(bitrate_bps, |lowest| lowest.min(bitrate_bps)));
+            self.lowest_bps.fetch_min(bitrate_bps, Ordering::Relaxed);
         }
     }
 
@@ -261,6 +265,6 @@ async fn studio_push_asks_for_less_when_the_link_gets_narrow_and_for_all_when_it
     proxy.narrow(0);
     report(&push, "all is asked for", |report| report.target_bps == u64::from(OBEDIENT.bitrate_bps)).await?;
     ensure!(asked.bitrate_bps.load(Ordering::Relaxed) == u64::from(OBEDIENT.bitrate_bps));
-    ensure!(asked.lowest_bps.lock().unwrap().is_some_and(|lowest| (150_000..1_200_000).contains(&lowest)));
+    ensure!((150_000..1_200_000).contains(&asked.lowest_bps.load(Ordering::Relaxed)));
     Ok(())
 }
