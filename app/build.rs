@@ -8,10 +8,11 @@ const PLACEHOLDER: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A fresh clone has no built interface, and must compile all the same.
-    let index = Path::new("ui/dist/index.html");
-    if !index.exists() {
-        fs::create_dir_all("ui/dist")?;
-        fs::write(index, PLACEHOLDER)?;
+    for page in ["ui/dist/index.html", "ui/dist/studio.html"].map(Path::new) {
+        if !page.exists() {
+            fs::create_dir_all("ui/dist")?;
+            fs::write(page, PLACEHOLDER)?;
+        }
     }
     println!("cargo::rerun-if-changed=ui/dist");
     println!("cargo::rerun-if-changed=app/capabilities");

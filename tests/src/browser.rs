@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use fantoccini::{
     Client, ClientBuilder, Locator,
-    actions::{InputSource as _, MouseActions, PointerAction},
+    actions::{Actions, InputSource as _, MouseActions, PointerAction},
     wd::{Capabilities, WebDriverCompatibleCommand},
 };
 use serde::Deserialize;
@@ -107,6 +107,31 @@ impl Browser {
         let browser = Self { client, _driver: driver, _profile: profile };
         browser.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": RECORDER })).await?;
         Ok(browser)
+    }
+
+    /// A page that another driver has opened already.
+    ///
+    /// # Errors
+    /// When there is no room for what it leaves on disk.
+    pub(crate) fn of(client: Client, driver: Running) -> Result<Self> {
+        let profile = tempfile::Builder::new().prefix("skylark-page-").tempdir()?;
+        Ok(Self { client, _driver: driver, _profile: profile })
+    }
+
+    /// Makes the window as large as that.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        self.client.set_window_rect(0, 0, width, height).await.context("cannot resize the window")
+    }
+
+    /// Moves mouse or keys.
+    ///
+    /// # Errors
+    /// When the page does not take it.
+    pub async fn perform(&self, actions: impl Into<Actions>) -> Result<()> {
+        self.client.perform_actions(actions).await.context("cannot move mouse or keys")
     }
 
     /// Opens a page.
@@ -228,6 +253,15 @@ impl Browser {
     pub async fn press(&self, key: &str) -> Result<()> {
         let body = self.client.find(Locator::Css("body")).await?;
         body.send_keys(key).await.with_context(|| format!("cannot press {key}"))
+    }
+
+    /// Presses a key on the first element of a CSS selector.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn press_on(&self, css: &str, key: &str) -> Result<()> {
+        let element = self.client.find(Locator::Css(css)).await.with_context(|| format!("no {css}"))?;
+        element.send_keys(key).await.with_context(|| format!("cannot press {key} on {css}"))
     }
 
     /// Saves a picture of the page as `NAME.png` in the folder for test output.

@@ -12,6 +12,7 @@
 //! | [`browser`] | Chromium on the viewer page; [`site`]: what people do there |
 //! | [`lossy_proxy`] | a network that loses and delays datagrams; [`srt_receiver`]: our SRT receiver alone |
 //! | [`relay_client`] | a Nostr client; [`streamer`]: somebody with a key who has a stream; [`liar`]: a relay that makes things up |
+//! | [`studio_window`] | the Studio's real window, with a keyring, a sound server, a screen and a camera of its own |
 //! | [`npm`] | packages from npm, and programs that use them: [`signer`] is where keys are kept |
 //! | [`keyring`] | a session with a real keychain; [`air`]: ffmpeg in the place of the Studio's encoders |
 //! | [`bench`] | load for the benchmarks |
@@ -38,6 +39,7 @@ pub mod signer;
 pub mod site;
 pub mod srt_receiver;
 pub mod streamer;
+pub mod studio_window;
 #[cfg(test)]
 mod tidy;
 pub mod wait;

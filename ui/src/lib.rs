@@ -8,7 +8,7 @@
 //! | `discover` | the front page; a program of its own |
 //! | `event` | a live event of another server; a program of its own |
 //! | `dashboard` | a streamer's own streams; a program of its own |
-//! | `studio` | the Studio's window |
+//! | `studio` | the Studio's window; a program of its own |
 //! | `identity` | who has signed in; keys are in JavaScript, in `ui/identity` |
 //! | `share` | how to pass a stream on |
 //! | `relay`, `profiles` | the origin's relay; names and pictures of people |
@@ -40,12 +40,10 @@ use skylark_protocol::StreamId;
 
 /// Puts the site into the document's body.
 pub fn mount() {
-    let location = window().location();
-    let (origin, path) = (location.origin().unwrap_or_default(), location.pathname().unwrap_or_default());
+    let path = window().location().pathname().unwrap_or_default();
     leptos::mount::mount_to_body(move || {
         provide();
-        let page = match route(&origin, &path) {
-            Route::Studio => view! { <studio::Studio/> }.into_any(),
+        let page = match route(&path) {
             Route::Watch(id) => view! { <player::Watch id/> }.into_any(),
             Route::Embed(id) => view! { <player::Embed id/> }.into_any(),
             Route::Unknown => view! { <player::NotFound/> }.into_any(),
@@ -80,6 +78,11 @@ pub fn mount_discover() {
     });
 }
 
+/// Puts the Studio into its window.
+pub fn mount_studio() {
+    leptos::mount::mount_to_body(|| view! { <studio::Studio/> });
+}
+
 /// Gives what all pages share to the components below.
 fn provide() {
     identity::Identity::provide();
@@ -91,16 +94,11 @@ fn provide() {
 #[derive(Debug, PartialEq, Eq)]
 enum Route {
     Unknown,
-    Studio,
     Watch(StreamId),
     Embed(StreamId),
 }
 
-/// `origin` is that of the page: in the Studio's window one of its own kind.
-fn route(origin: &str, path: &str) -> Route {
-    if matches!(origin, "tauri://localhost" | "http://tauri.localhost" | "https://tauri.localhost") {
-        return Route::Studio;
-    }
+fn route(path: &str) -> Route {
     let id = |start| path.strip_prefix(start).and_then(|id: &str| id.trim_end_matches('/').parse().ok());
     match (id("/s/"), id("/embed/")) {
         (Some(id), _) => Route::Watch(id),
@@ -116,13 +114,12 @@ mod tests {
     #[test]
     fn paths_lead_to_pages() {
         let id: StreamId = "abc123def456".parse().unwrap();
-        assert_eq!(route("https://a.tv", "/s/abc123def456"), Route::Watch(id.clone()));
-        assert_eq!(route("http://localhost", "/s/abc123def456/"), Route::Watch(id));
-        let embed = route("https://a.tv", "/embed/abc123def456");
+        assert_eq!(route("/s/abc123def456"), Route::Watch(id.clone()));
+        assert_eq!(route("/s/abc123def456/"), Route::Watch(id));
+        let embed = route("/embed/abc123def456");
         assert_eq!(embed, Route::Embed("abc123def456".parse().unwrap()));
         for path in ["/", "", "/s/", "/s/ABC", "/s/abc123def456/more"] {
-            assert_eq!(route("http://127.0.0.1:8080", path), Route::Unknown, "{path}");
+            assert_eq!(route(path), Route::Unknown, "{path}");
         }
-        assert_eq!(route("tauri://localhost", "/"), Route::Studio);
     }
 }

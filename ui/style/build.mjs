@@ -14,7 +14,8 @@ const [sheet, output] = process.argv.slice(2);
 async function candidates(folder) {
   const words = new Set();
   for (const file of await readdir(folder, { recursive: true })) {
-    if (!file.endsWith(".rs")) continue;
+    // The Studio's window has a sheet of its own, which viewers do not load.
+    if (!file.endsWith(".rs") || file.startsWith("studio/")) continue;
     const text = await readFile(join(folder, file), "utf8");
     for (const word of text.split(/[\s"'`{}=;<>]+/)) words.add(word);
   }

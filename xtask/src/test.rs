@@ -17,6 +17,9 @@ use crate::{
 /// End-to-end tests that run side by side: each drives real programs in real time.
 const E2E_THREADS: &str = "2";
 
+/// The Studio brings its pages along. In every command: cargo would build dependencies anew for another choice.
+const EMBEDDED: [&str; 2] = ["--features", "skylark/custom-protocol"];
+
 /// What was counted so far.
 #[derive(Default)]
 struct Tally {
@@ -100,22 +103,22 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
         progress.step("Lints");
         let mut clippy = progress::cargo();
-        clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+        clippy.args(["clippy", "--workspace", "--all-targets"]).args(EMBEDDED).args(["--", "-D", "warnings"]);
         tally.check("lints", progress::run(&mut clippy));
     }
     progress.step("Building everything");
     // The whole workspace at once, as below: cargo would build dependencies anew for another choice of packages.
-    let built = tally.check("build", progress::run(progress::cargo().args(["build", "--workspace"])));
+    let built = tally.check("build", progress::run(progress::cargo().args(["build", "--workspace"]).args(EMBEDDED)));
     if filter.is_none() {
         progress.step("Unit tests");
         let mut unit = progress::cargo();
-        unit.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--test", "serve"]);
+        unit.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--test", "serve"]).args(EMBEDDED);
         // The same cases in every run, so that a failure belongs to the change that is tested; fuzzing looks for new ones.
         unit.env("PROPTEST_RNG_SEED", PROPERTY_SEED);
         count(&mut tally, "unit tests", &mut unit)?;
         progress.step("Documentation tests");
         let mut doc = progress::cargo();
-        doc.args(["test", "--workspace", "--no-fail-fast", "--doc"]);
+        doc.args(["test", "--workspace", "--no-fail-fast", "--doc"]).args(EMBEDDED);
         count(&mut tally, "documentation tests", &mut doc)?;
     }
     progress.step("End-to-end and browser tests");
@@ -130,14 +133,16 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
 /// The end-to-end tests, told where the server's binary is. They die with this process.
 fn end_to_end(filter: Option<&str>) -> Result<Command> {
     let origin = progress::target().join("debug/skylark-origin");
+    let studio = progress::target().join("debug/skylark");
     let cargo = std::env::var("CARGO").context("CARGO is not set: start this as `cargo xtask test`")?;
     let mut command = child::command(&cargo, Orphaned::Terminated);
     progress::forget_package(command.current_dir(progress::root()));
-    command.args(["test", "--workspace", "--test", "e2e", "--", "--test-threads", E2E_THREADS]);
+    command.args(["test", "--workspace", "--test", "e2e"]).args(EMBEDDED).args(["--", "--test-threads", E2E_THREADS]);
     command.args(filter);
     // What went wrong, not the way of the error through the runtime, which would hide it in a long log.
     command.env("RUST_LIB_BACKTRACE", std::env::var_os("RUST_LIB_BACKTRACE").unwrap_or_else(|| "0".into()));
     command.env("SKYLARK_NOSTR_RELAY", tools::nostr_relay()?);
+    command.env("SKYLARK_BIN", studio).env("SKYLARK_TAURI_DRIVER", tools::tauri_driver()?);
     command.env("SKYLARK_ORIGIN_BIN", origin).env("SKYLARK_E2E_OUTPUT", progress::target().join("e2e"));
     Ok(command)
 }

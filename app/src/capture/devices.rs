@@ -33,6 +33,7 @@ pub struct DeviceWatch {
 pub fn watch_devices(changed: impl Fn(Vec<Device>) + Send + 'static) -> DeviceWatch {
     let worker = Worker::start("capture devices", move |stop| {
         let mut known = devices();
+        changed(known.clone());
         while stop.rest(POLL) {
             let now = devices();
             if now != known {

@@ -63,5 +63,6 @@ fn signed_in_by(method: Method) -> &'static str {
         Method::Bunker | Method::Connect => "Signs with your remote signer",
         Method::Key => "Secret key, for this tab",
         Method::Guest => "Guest on this device",
+        Method::Studio => "Signs with the Studio",
     }
 }

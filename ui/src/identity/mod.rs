@@ -3,6 +3,8 @@
 mod dialog;
 mod menu;
 
+use std::{pin::Pin, rc::Rc};
+
 use leptos::prelude::*;
 use skylark_protocol::event::{Event, PublicKey, UnsignedEvent};
 use wasm_bindgen::prelude::*;
@@ -23,6 +25,8 @@ pub(crate) enum Method {
     Key,
     /// A key made up for a guest.
     Guest,
+    /// The Studio around the page, which has the key.
+    Studio,
 }
 
 impl Method {
@@ -36,6 +40,7 @@ impl Method {
             Self::Connect => "connect",
             Self::Key => "key",
             Self::Guest => "guest",
+            Self::Studio => "studio",
         }
     }
 }
@@ -73,7 +78,12 @@ pub(crate) struct Identity {
     /// The dialog is open.
     asking: RwSignal<bool>,
     request: RwSignal<Option<Request>>,
+    /// Signs, where JavaScript does not.
+    signer: Option<StoredValue<Signer, LocalStorage>>,
 }
+
+/// Signs events elsewhere; fails with a sentence for the person.
+pub(crate) type Signer = Rc<dyn Fn(UnsignedEvent) -> Pin<Box<dyn Future<Output = Result<Event, String>>>>>;
 
 impl Identity {
     /// Reads who signed in earlier, and gives the handle to all components below.
@@ -82,6 +92,7 @@ impl Identity {
             account: RwSignal::new(account().as_deref().and_then(Account::read)),
             asking: RwSignal::new(false),
             request: RwSignal::new(None),
+            signer: None,
         };
         let listener = Closure::<dyn Fn(String, String, String)>::new(move |kind: String, words: String, picture| {
             identity.request.set(request(&kind, words, picture));
@@ -90,6 +101,14 @@ impl Identity {
         // As long as the page.
         listener.forget();
         provide_context(identity);
+    }
+
+    /// Gives the handle of whoever the Studio around the page says to all components below.
+    pub(crate) fn provide_studio(pubkey: Signal<Option<PublicKey>>, signer: Signer) {
+        let account = RwSignal::new(None);
+        Effect::new(move || account.set(pubkey.get().map(|pubkey| Account { pubkey, method: Method::Studio })));
+        let (asking, request) = (RwSignal::new(false), RwSignal::new(None));
+        provide_context(Self { account, asking, request, signer: Some(StoredValue::new_local(signer)) });
     }
 
     /// The handle that the page provides.
@@ -149,6 +168,9 @@ impl Identity {
     /// # Errors
     /// A sentence for the person.
     pub(crate) async fn sign(self, unsigned: &UnsignedEvent) -> Result<Event, String> {
+        if let Some(signer) = self.signer {
+            return signer.get_value()(unsigned.clone()).await;
+        }
         let json = serde_json::to_string(unsigned).map_err(|error| error.to_string())?;
         let signed = sign(&json).await.map_err(|error| sentence(&error))?;
         let event: Option<Event> = signed.as_string().and_then(|json| serde_json::from_str(&json).ok());

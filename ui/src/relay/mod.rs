@@ -104,6 +104,11 @@ impl Relay {
         Self::of(vec![url()], false);
     }
 
+    /// Gives a handle to the relay of the Studio's origin to all components below.
+    pub(crate) fn provide_at(url: String) {
+        Self::of(vec![url], false);
+    }
+
     /// Gives a handle to other people's relays to all components below. What they send is checked in `outside.js`.
     pub(crate) fn provide_outside(urls: Vec<String>) {
         Self::of(urls, true);

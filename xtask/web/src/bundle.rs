@@ -10,17 +10,18 @@ use sha2::{Digest, Sha256};
 use crate::{Workspace, inputs, run};
 
 /// Programs of the site: one for viewers, one for streamers, one for the front page, one for live events of other servers,
-/// so that nobody loads what only others need.
-pub(crate) const PROGRAMS: [&str; 4] = ["viewer", "dashboard", "discover", "event"];
+/// one for the Studio's window, so that nobody loads what only others need.
+pub(crate) const PROGRAMS: [&str; 5] = ["viewer", "dashboard", "discover", "event", "studio"];
 /// The page of each program, and the script that starts it.
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("index.html", "boot.js"),
     ("dashboard.html", "boot-dashboard.js"),
     ("discover.html", "boot-discover.js"),
     ("event.html", "boot-event.js"),
+    ("studio.html", "boot-studio.js"),
 ];
 /// The sheet of all pages, and those that single pages load besides.
-const SHEETS: [&str; 4] = ["viewer.css", "dashboard.css", "discover.css", "event.css"];
+const SHEETS: [&str; 5] = ["viewer.css", "dashboard.css", "discover.css", "event.css", "studio.css"];
 /// Modules with parts of nostr-tools, and where they begin.
 const BUNDLES: [(&str, &str); 2] = [("identity.js", "identity/index.js"), ("outside.js", "js/outside.js")];
 /// What no viewer's page needs at first: it is fetched when somebody watches, or signs in, or streams.
@@ -34,6 +35,9 @@ const LOADED_LATER: &[&str] = &[
     "boot-discover",
     "event",
     "boot-event",
+    "studio",
+    "boot-studio",
+    "backstage",
     "picture",
 ];
 /// Extensions worth a compressed copy.
@@ -64,6 +68,7 @@ pub fn assemble(workspace: &Workspace, programs: &Path) -> Result<Site> {
         assets.add("figtree.woff2", read(&ui.join(font))?);
         assets.add("account.js", read(&ui.join("js/account.js"))?);
         assets.add("picture.js", read(&ui.join("js/picture.js"))?);
+        assets.add("backstage.js", read(&ui.join("js/backstage.js"))?);
         for sheet in SHEETS {
             assets.add(sheet, node(workspace, &["style/build.mjs", sheet], &work.join(sheet))?);
         }

@@ -1,0 +1,225 @@
+//! The Studio's real window under Xvfb, driven through tauri-driver: a home, a keyring, a sound server and a camera of its
+//! own, all real programs but the camera, which is a library that answers for the kernel (`fakecam.c`).
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use fantoccini::{
+    ClientBuilder,
+    actions::{InputSource as _, KeyAction, KeyActions, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
+    wd::Capabilities,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use xtask::child::{self, Orphaned, Running};
+
+use crate::{browser::Browser, wait};
+
+/// How long the window may take to be there. A busy machine compiles its page slowly.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What belongs to the session and is gone with it.
+#[derive(Debug)]
+struct Session {
+    folder: TempDir,
+    display: String,
+    _screen: Running,
+}
+
+/// The Studio's window; ended with everything around it when dropped.
+#[derive(Debug)]
+pub struct StudioWindow {
+    page: Browser,
+    session: Session,
+}
+
+/// The Studio's binary, with its pages embedded.
+///
+/// # Errors
+/// When `SKYLARK_BIN` does not name it.
+pub fn binary() -> Result<PathBuf> {
+    program("SKYLARK_BIN")
+}
+
+fn program(variable: &str) -> Result<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    let path = path.with_context(|| format!("{variable} is not set: run the tests with `cargo xtask test [NAME]`"))?;
+    ensure!(path.is_file(), "{variable}: there is no {}", path.display());
+    Ok(path)
+}
+
+impl StudioWindow {
+    /// Starts a Studio that nobody has used before, on a screen of this size.
+    ///
+    /// # Errors
+    /// When one of its programs does not start.
+    pub async fn open(width: u32, height: u32) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("skylark-studio-").tempdir()?;
+        let (screen, display) = screen(width, height)?;
+        let page = drive(folder.path(), &display).await?;
+        let window = Self { page, session: Session { folder, display, _screen: screen } };
+        window.page.resize(width, height).await?;
+        window
+            .page
+            .wait_for("the Studio is open", START_PATIENCE, "return !!document.querySelector('.studio')")
+            .await?;
+        Ok(window)
+    }
+
+    /// What the window shows.
+    #[must_use]
+    pub fn page(&self) -> &Browser {
+        &self.page
+    }
+
+    /// The folder with everything that it writes.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.session.folder.path()
+    }
+
+    /// The X display that it is on.
+    #[must_use]
+    pub fn display(&self) -> &str {
+        &self.session.display
+    }
+
+    /// The scenes as they are kept on disk.
+    ///
+    /// # Errors
+    /// When they are not there, or cannot be read.
+    pub fn scenes(&self) -> Result<Value> {
+        let path = self.folder().join("home/.local/share/skylark/scenes.json");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Presses the mouse at a point of the window, moves it by so much and lets go.
+    ///
+    /// # Errors
+    /// When the window does not take it.
+    pub async fn drag(&self, (x, y): (f64, f64), (dx, dy): (f64, f64)) -> Result<()> {
+        let to = |x: f64, y: f64| PointerAction::MoveTo {
+            duration: Some(Duration::from_millis(40)),
+            x: x.round(),
+            y: y.round(),
+        };
+        let steps = (1..=8).map(|step| f64::from(step) / 8.0).map(|part| to(x + dx * part, y + dy * part));
+        let mouse = MouseActions::new("mouse".to_owned())
+            .then(to(x, y))
+            .then(PointerAction::Down { button: MOUSE_BUTTON_LEFT });
+        let mouse = steps.fold(mouse, MouseActions::then).then(PointerAction::Up { button: MOUSE_BUTTON_LEFT });
+        self.page.perform(mouse).await
+    }
+
+    /// The same while a key is held.
+    ///
+    /// # Errors
+    /// When the window does not take it.
+    pub async fn drag_with(&self, key: char, from: (f64, f64), by: (f64, f64)) -> Result<()> {
+        let keys = |action| KeyActions::new("keyboard".to_owned()).then(action);
+        self.page.perform(keys(KeyAction::Down { value: key })).await?;
+        let dragged = self.drag(from, by).await;
+        self.page.perform(keys(KeyAction::Up { value: key })).await?;
+        dragged
+    }
+
+    /// The middle of an element, in pixels of the window.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn middle_of(&self, css: &str) -> Result<(f64, f64)> {
+        let script = format!(
+            "const box = document.querySelector({}).getBoundingClientRect(); \
+             return [box.left + box.width / 2, box.top + box.height / 2]",
+            json!(css)
+        );
+        Ok(serde_json::from_value(self.page.script(&script).await?)?)
+    }
+
+    /// Chooses an option of a `<select>`, as a person does.
+    ///
+    /// # Errors
+    /// When there is no such option.
+    pub async fn choose(&self, css: &str, option: &str) -> Result<()> {
+        let script = format!(
+            "const select = document.querySelector({}); \
+             const option = [...select.options].find(one => one.textContent.includes({})); \
+             if (!option) return false; select.value = option.value; \
+             select.dispatchEvent(new Event('change', {{ bubbles: true }})); return true",
+            json!(css),
+            json!(option)
+        );
+        self.page.wait_for(&format!("{css} offers {option:?}"), START_PATIENCE, &script).await?;
+        Ok(())
+    }
+}
+
+/// A screen without a monitor.
+fn screen(width: u32, height: u32) -> Result<(Running, String)> {
+    let mut command = child::command("Xvfb", Orphaned::Killed);
+    command.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &format!("{width}x{height}x24")]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut screen = Running::spawn("Xvfb", &mut command, Duration::from_secs(2)).context("cannot start Xvfb")?;
+    let stdout = screen.child().stdout.take().context("its output was asked for")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    let display = format!(":{}", line.trim());
+    ensure!(display.len() > 1, "Xvfb does not say which display it is");
+    Ok((screen, display))
+}
+
+/// The Studio in a session of its own, and a client that drives it.
+async fn drive(folder: &Path, display: &str) -> Result<Browser> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/studio");
+    let application = with_camera(folder, &fixtures, &binary()?)?;
+    // Both take ports, and neither says which it found: another's bind in between fails clearly below.
+    let free = || Ok::<_, std::io::Error>(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());
+    let (port, native_port) = (free()?, free()?);
+    let log = fs::File::create(folder.join("driver.log"))?;
+    let session = fixtures.join("session.sh");
+    let mut command = child::command("bash", Orphaned::Killed);
+    command.arg(session).arg(folder).arg(program("SKYLARK_TAURI_DRIVER")?);
+    command.args(["--port", &port.to_string(), "--native-port", &native_port.to_string()]);
+    command.args(["--native-driver", "/usr/bin/WebKitWebDriver"]);
+    command.env("DISPLAY", display).env_remove("WAYLAND_DISPLAY").env_remove("DBUS_SESSION_BUS_ADDRESS");
+    // Without a graphics card, drawing in layers costs more than it saves.
+    command.env("WEBKIT_DISABLE_COMPOSITING_MODE", "1").env("NO_AT_BRIDGE", "1");
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    let driver =
+        Running::spawn("tauri-driver", &mut command, Duration::from_secs(5)).context("cannot start the session")?;
+    let mut capabilities = Capabilities::new();
+    capabilities.insert("browserName".to_owned(), json!("wry"));
+    capabilities.insert("tauri:options".to_owned(), json!({ "application": application }));
+    let client = wait::until("tauri-driver opens the Studio", START_PATIENCE, async || {
+        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        builder.capabilities(capabilities.clone()).connect(&format!("http://127.0.0.1:{port}")).await.ok()
+    })
+    .await
+    .with_context(|| fs::read_to_string(folder.join("driver.log")).unwrap_or_default())?;
+    Browser::of(client, driver)
+}
+
+/// A program that starts the Studio with the camera that only it sees.
+fn with_camera(folder: &Path, fixtures: &Path, studio: &Path) -> Result<PathBuf> {
+    let camera = folder.join("libfakecam.so");
+    let mut compile = Command::new("cc");
+    compile.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&camera).arg(fixtures.join("fakecam.c")).arg("-ldl");
+    ensure!(compile.status()?.success(), "the camera does not compile");
+    let start = folder.join("skylark");
+    let (camera, studio) = (camera.display(), studio.display());
+    fs::write(
+        &start,
+        format!("#!/bin/sh\nLD_PRELOAD='{camera}' exec '{studio}' \"$@\" 2>'{}/studio.log'\n", folder.display()),
+    )?;
+    fs::set_permissions(&start, fs::Permissions::from_mode(0o755))?;
+    Ok(start)
+}

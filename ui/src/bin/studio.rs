@@ -1,0 +1,5 @@
+//! Entry point of the Studio's window.
+
+fn main() {
+    skylark_ui::mount_studio();
+}
