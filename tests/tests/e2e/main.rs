@@ -29,4 +29,3 @@ mod srt_clients;
 mod studio_broadcast;
 mod studio_identity;
 mod studio_push;
-mod studio_window;
