@@ -102,7 +102,8 @@ impl Bunker {
 
     async fn open(us: Secret, signer: NostrKey, relays: Vec<RelayUrl>) -> Self {
         crate::origin::use_ring();
-        let client = Client::default();
+        // Some relays want to know who it is that answers are for.
+        let client = Client::new(us.keys().clone());
         for relay in &relays {
             if let Err(error) = client.add_relay(relay).await {
                 tracing::warn!(%error, "a signer's relay cannot be used");
