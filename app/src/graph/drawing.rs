@@ -28,12 +28,20 @@ const LEAVING_ORDER: u32 = 1000;
 /// How far behind the clock a layer may be before it is drawn as it was, nanoseconds.
 const LATENCY_NS: u64 = 20_000_000;
 
+/// What encoders take: the compositor drops the alpha of single pixels when it blends in it.
+const OPAQUE: gst_video::VideoFormat = gst_video::VideoFormat::I420;
+/// Keeps it.
+const WITH_ALPHA: gst_video::VideoFormat = gst_video::VideoFormat::Ayuv;
+
 /// One composed picture.
 pub(super) struct Drawing {
     /// What the canvas measures here: the preview is smaller than the program.
     size: Canvas,
     canvas: Canvas,
     compositor: gst::Element,
+    /// What the compositor blends in: a format with alpha costs more, so it is one only while a layer has some.
+    blending: gst::Element,
+    convert: gst::Element,
     caps: gst::Element,
     tee: gst::Element,
     layers: BTreeMap<ItemId, DrawnLayer>,
@@ -71,25 +79,19 @@ impl Drawing {
             .property_from_str("background", "black")
             .build()
             .map_err(|_| GraphError::Missing("compositor".into()))?;
-        let format = gst_video::VideoCapsBuilder::new()
-            .format(gst_video::VideoFormat::I420)
-            .width(i32::try_from(size.width).unwrap_or(i32::MAX))
-            .height(i32::try_from(size.height).unwrap_or(i32::MAX))
-            .framerate(gst::Fraction::new(i32::try_from(size.frame_rate).unwrap_or(30), 1))
-            .pixel_aspect_ratio(gst::Fraction::new(1, 1))
-            .field("colorimetry", "bt709")
-            .build();
-        let caps = filter(&format)?;
+        let blending = filter(&format(size, OPAQUE))?;
+        let convert = make("videoconvert")?;
+        let caps = filter(&format(size, OPAQUE))?;
         let tee = make("tee")?;
         tee.set_property("allow-not-linked", true);
-        let elements = [&compositor, &caps, &tee];
+        let elements = [&compositor, &blending, &convert, &caps, &tee];
         pipeline.add_many(elements)?;
         gst::Element::link_many(elements)?;
-        for element in [&tee, &caps, &compositor] {
+        for element in elements.into_iter().rev() {
             element.sync_state_with_parent()?;
         }
         let (layers, leaving) = (BTreeMap::new(), Vec::new());
-        Ok(Self { size, canvas, compositor, caps, tee, layers, leaving, fade: None })
+        Ok(Self { size, canvas, compositor, blending, convert, caps, tee, layers, leaving, fade: None })
     }
 
     /// Where the picture comes out.
@@ -117,6 +119,9 @@ impl Drawing {
         now: Instant,
     ) {
         self.finish_fade(pipeline);
+        let had_alpha = self.layers.values().any(|drawn| drawn.layer.has_alpha);
+        let has_alpha = had_alpha || layers.iter().any(|layer| layer.has_alpha);
+        self.blend_in(if has_alpha { WITH_ALPHA } else { OPAQUE });
         let mut before = std::mem::take(&mut self.layers);
         let mut is_new = false;
         for (order, layer) in (0u32..).zip(layers) {
@@ -194,7 +199,14 @@ impl Drawing {
         for drawn in std::mem::take(&mut self.layers).into_values() {
             self.remove(pipeline, drawn);
         }
-        super::wiring::discard(pipeline, &[self.compositor, self.caps, self.tee]);
+        super::wiring::discard(pipeline, &[self.compositor, self.blending, self.convert, self.caps, self.tee]);
+    }
+
+    fn blend_in(&self, pixels: gst_video::VideoFormat) {
+        let format = format(self.size, pixels);
+        if self.blending.property::<gst::Caps>("caps") != format {
+            self.blending.set_property("caps", format);
+        }
     }
 
     fn finish_fade(&mut self, pipeline: &gst::Pipeline) {
@@ -264,6 +276,18 @@ impl Drawing {
             }
         }
     }
+}
+
+/// The format of a whole picture.
+fn format(size: Canvas, pixels: gst_video::VideoFormat) -> gst::Caps {
+    gst_video::VideoCapsBuilder::new()
+        .format(pixels)
+        .width(i32::try_from(size.width).unwrap_or(i32::MAX))
+        .height(i32::try_from(size.height).unwrap_or(i32::MAX))
+        .framerate(gst::Fraction::new(i32::try_from(size.frame_rate).unwrap_or(30), 1))
+        .pixel_aspect_ratio(gst::Fraction::new(1, 1))
+        .field("colorimetry", "bt709")
+        .build()
 }
 
 fn opacity(layer: &Layer) -> f64 {

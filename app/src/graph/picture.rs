@@ -49,8 +49,11 @@ impl PictureBranch {
             .field("width", width.cast_signed())
             .field("height", height.cast_signed())
             .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+            .field("format", "I420")
+            // As JPEG has it: full range, or black is grey.
+            .field("colorimetry", "1:4:0:0")
             .build();
-        let scale = make("videoscale")?;
+        let scale = make("videoconvertscale")?;
         // Nearest neighbour would shimmer, more than bilinear would cost more than it shows.
         scale.set_property_from_str("method", "bilinear");
         let encoder = make("jpegenc")?;

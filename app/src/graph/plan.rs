@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use skylark_protocol::studio::{
-    Canvas, Collection, Crop, Item, ItemId, Rect, SceneId, Source, SourceId, Strip, TransitionKind, View,
+    Canvas, Collection, Color, Crop, Input, Item, ItemId, Rect, SceneId, Source, SourceId, Strip, TransitionKind, View,
 };
 
 /// What the graph has to be.
@@ -38,6 +38,8 @@ pub struct Layer {
     pub crop: Crop,
     /// 0 is invisible, 100 opaque.
     pub opacity_percent: u8,
+    /// Something can be seen through parts of its picture.
+    pub has_alpha: bool,
 }
 
 /// A strip of the mixer as it is to sound.
@@ -53,7 +55,8 @@ impl Plan {
     /// The plan for a collection.
     #[must_use]
     pub fn of(collection: &Collection) -> Self {
-        let shown = |id: SceneId| collection.scene(id).map(|scene| layers(&scene.items)).unwrap_or_default();
+        let shown =
+            |id: SceneId| collection.scene(id).map(|scene| layers(collection, &scene.items)).unwrap_or_default();
         let program = shown(collection.program);
         let is_placed =
             |id: SourceId| collection.scenes.iter().any(|scene| scene.items.iter().any(|item| item.source == id));
@@ -93,7 +96,12 @@ impl Plan {
     }
 }
 
-fn layers(items: &[Item]) -> Vec<Layer> {
+fn layers(collection: &Collection, items: &[Item]) -> Vec<Layer> {
+    let has_alpha = |id| match collection.source(id).map(|source| &source.input) {
+        Some(Input::Text { .. } | Input::Clock { .. } | Input::Image { .. }) => true,
+        Some(Input::Color { color: Color([_, _, _, opacity]) }) => *opacity < 255,
+        _ => false,
+    };
     let shown = items.iter().filter(|item| item.is_visible && item.opacity_percent > 0);
     shown
         .map(|item| Layer {
@@ -102,6 +110,7 @@ fn layers(items: &[Item]) -> Vec<Layer> {
             place: item.place,
             crop: item.crop,
             opacity_percent: item.opacity_percent,
+            has_alpha: has_alpha(item.source),
         })
         .collect()
 }
@@ -176,7 +185,7 @@ pub fn steps(from: &Plan, to: &Plan) -> Vec<Step> {
 
 #[cfg(test)]
 mod tests {
-    use skylark_protocol::studio::{Color, Edit, Input, Pattern};
+    use skylark_protocol::studio::{Edit, Pattern};
 
     use super::*;
 

@@ -133,3 +133,39 @@ async fn what_cannot_be_opened_is_told_and_the_picture_goes_on() {
     let picture = pictures.borrow_and_update().clone().unwrap();
     assert!(picture.starts_with(&[0xff, 0xd8]), "a JPEG file");
 }
+
+#[tokio::test]
+async fn one_sees_through_between_letters_and_black_is_black() {
+    gstreamer::init().unwrap();
+    let told = Told::default();
+    let graph = Graph::start(CANVAS, Arc::default(), told.clone()).unwrap();
+    let mut all = Collection { canvas: CANVAS, ..Collection::default() };
+    let half = skylark_protocol::studio::Rect { x: 0, y: 0, width: 320, height: 360 };
+    let words = Input::Text { text: ".".into(), size: 60, color: Color([255; 4]) };
+    for (input, place) in [(Input::Color { color: Color([0, 0, 255, 255]) }, half), (words, CANVAS.whole())] {
+        let place = Some(place);
+        all = all.after(&Edit::AddSource { scene: SceneId(1), name: "one".into(), input, place }).unwrap();
+    }
+    graph.apply(Plan::of(&all));
+    let sources = told.sources.subscribe();
+    until("both run", || {
+        let states = sources.borrow();
+        states.len() == 2 && states.iter().all(|state| state.status == SourceStatus::Running)
+    })
+    .await;
+    let latest = watch::Sender::new(None);
+    let mut pictures = latest.subscribe();
+    graph.look(View::Program, 640, latest);
+    let patience = Instant::now() + Duration::from_secs(10);
+    loop {
+        pictures.changed().await.unwrap();
+        let file = pictures.borrow_and_update().clone().unwrap();
+        let picture = image::load_from_memory(&file).unwrap().to_rgb8();
+        let (under, beside) = (picture.get_pixel(300, 10).0, picture.get_pixel(600, 10).0);
+        let is_blue = under[0] < 20 && under[1] < 20 && under[2] > 235;
+        if is_blue && beside.iter().all(|part| *part < 6) {
+            break;
+        }
+        assert!(Instant::now() < patience, "blue and black are {under:?} and {beside:?}");
+    }
+}
