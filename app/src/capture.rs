@@ -10,7 +10,7 @@
 //! | `feed`, `worker` | the way into the graph; threads that nobody waits for |
 //! | `bridge` | pipelines of our own beside the production's |
 //! | `camera`, `microphone`, `desktop`, `sound` | devices |
-//! | `screen`, `x11` | screens and windows |
+//! | `screen`, `window`, `x11` | screens and windows |
 //! | `media`, `image`, `text` | files, words and the clock |
 //! | `test` | pictures and tones that tests can measure |
 //! | `devices` | what is there now, and what comes and goes |
@@ -31,7 +31,10 @@ mod sound;
 mod still;
 mod test;
 mod text;
+mod window;
 mod worker;
+#[cfg(target_os = "linux")]
+mod x11;
 
 use std::sync::Arc;
 
@@ -143,7 +146,8 @@ pub fn open(source: &Source, canvas: Canvas, watcher: Arc<dyn Watcher>) -> Resul
         Input::Image { .. } => image::open(opening, &source.input)?,
         Input::Test { pattern } => test::open_picture(opening, *pattern)?,
         Input::Tone { .. } => test::open_tone(opening, &source.input)?,
-        Input::Screen { .. } | Input::Window { .. } => screen::open(opening, &source.input)?,
+        Input::Screen { .. } => screen::open(opening, &source.input)?,
+        Input::Window { .. } => window::open(opening, &source.input)?,
         Input::Camera { .. } => camera::open(opening, &source.input)?,
         Input::Microphone { .. } => microphone::open(opening, &source.input)?,
         Input::DesktopSound { .. } => desktop::open(opening, &source.input)?,

@@ -12,6 +12,9 @@ use super::{
 /// How often a pipeline's messages are looked at without one having come.
 const LISTENING: gst::ClockTime = gst::ClockTime::from_mseconds(250);
 
+/// Makes a pipeline, on the thread that runs it; or says why there is none.
+pub(super) type Build = Box<dyn FnOnce() -> Result<gst::Pipeline, String> + Send>;
+
 /// A pipeline that runs until this is dropped.
 pub(super) struct Bridge {
     #[expect(dead_code, reason = "dropped to stop it")]
@@ -22,16 +25,20 @@ impl Bridge {
     /// Runs a pipeline on the production's clock; its sinks are those of [`feeding`]. `what` is how the sentence begins
     /// that says why it ended.
     pub(super) fn start(
-        pipeline: gst::Pipeline,
+        build: Build,
         feed: Feed,
         reporter: Reporter,
         what: &'static str,
     ) -> Result<Self, CaptureError> {
         let worker = Worker::start("capture bridge", move |stop| {
-            if let Err(reason) = run(&pipeline, &feed, &reporter, stop) {
+            let ended = build().and_then(|pipeline| {
+                let ended = run(&pipeline, &feed, &reporter, stop);
+                stopped(&pipeline);
+                ended
+            });
+            if let Err(reason) = ended {
                 reporter.lost(&format!("{what}: {reason}"));
             }
-            stopped(&pipeline);
         })?;
         Ok(Self { worker })
     }

@@ -20,6 +20,8 @@ pub fn devices() -> Vec<Device> {
     let mut all = camera::devices();
     all.extend(microphone::devices());
     all.extend(desktop::devices());
+    #[cfg(target_os = "linux")]
+    all.extend(super::x11::devices());
     all
 }
 
@@ -29,16 +31,18 @@ pub struct DeviceWatch {
     worker: io::Result<Worker>,
 }
 
-/// Calls `changed` with all devices when some came or went, on a thread of its own.
+/// Calls `changed` with all devices at once, and again when some came or went, on a thread of its own.
 pub fn watch_devices(changed: impl Fn(Vec<Device>) + Send + 'static) -> DeviceWatch {
     let worker = Worker::start("capture devices", move |stop| {
-        let mut known = devices();
-        changed(known.clone());
-        while stop.rest(POLL) {
+        let mut known = None;
+        loop {
             let now = devices();
-            if now != known {
-                known.clone_from(&now);
+            if known.as_ref() != Some(&now) && !stop.is_asked() {
+                known = Some(now.clone());
                 changed(now);
+            }
+            if !stop.rest(POLL) {
+                return;
             }
         }
     });

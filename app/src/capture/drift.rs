@@ -16,12 +16,14 @@ const FAST_WINDOWS: u32 = 12;
 const FAST: (f64, f64) = (0.5, 0.08);
 /// The same later: critically damped, about a quarter of a minute.
 const SLOW: (f64, f64) = (0.1, 0.005);
-/// No correction is made for more than this at once, seconds: whatever it is, it is not the clock.
+/// What is further off than this, seconds, is not the clock, and teaches nothing about its rate: sound servers change
+/// the size of what they hand over at once, and lose a block. The phase follows nevertheless.
 const MAX_ERROR_S: f64 = 0.005;
 /// No quartz is further off than this.
 const MAX_RATE_ERROR: f64 = 0.002;
-/// So much too late or too early, samples were lost or the first ones were old, seconds.
-const JUMP_S: f64 = 0.015;
+/// So much too late or too early, samples were lost or the first ones were old, seconds: more than a block, which
+/// servers are late by and early again.
+const JUMP_S: f64 = 0.030;
 /// Blocks that must agree that it is too late: after a hiccup of the machine, those that waited follow at once.
 const AGREEING_BLOCKS: usize = 12;
 /// Blocks before the first that is believed: devices hand over what is stale at first.
@@ -122,11 +124,13 @@ impl Drift {
     fn correct(&mut self, index: f64) {
         let is_fast = self.windows < FAST_WINDOWS;
         let (to_phase, to_rate) = if is_fast { FAST } else { SLOW };
-        let error_s = self.earliest_s.clamp(-MAX_ERROR_S, MAX_ERROR_S);
+        let error_s = self.earliest_s;
         let now_s = self.time_of(index);
         self.move_to(index, now_s + to_phase * error_s);
-        let stretch = self.stretch + to_rate * error_s / WINDOW_S;
-        self.stretch = stretch.clamp(1.0 - MAX_RATE_ERROR, 1.0 + MAX_RATE_ERROR);
+        if error_s.abs() <= MAX_ERROR_S {
+            let stretch = self.stretch + to_rate * error_s / WINDOW_S;
+            self.stretch = stretch.clamp(1.0 - MAX_RATE_ERROR, 1.0 + MAX_RATE_ERROR);
+        }
         self.windows = self.windows.saturating_add(1);
     }
 

@@ -23,7 +23,7 @@ const CATCH_UP_S: f64 = 2.0;
 /// At most so much faster or slower than it should be, which nobody hears.
 const MAX_CATCH_UP: f64 = 0.002;
 /// How old the first sample of a block can be when it is fed: its own 20 ms, the device's and the system's share.
-pub(super) const LATENCY: gst::ClockTime = gst::ClockTime::from_mseconds(60);
+pub(super) const LATENCY: gst::ClockTime = gst::ClockTime::from_mseconds(80);
 
 /// What a device's thread hands over.
 pub(super) struct Block {
@@ -135,8 +135,10 @@ impl Aligner {
         self.resampler.push(block.samples.iter().copied());
         let end = self.resampler.end();
         let verdict = self.drift.observe(end, block.end_s);
-        if verdict == Verdict::Settling {
-            return None;
+        match verdict {
+            Verdict::Settling => return None,
+            Verdict::Steady => {}
+            Verdict::Jumped(by_s) => tracing::debug!(by_s, "a device's sound jumped"),
         }
         let mut is_new = false;
         let position = match (self.position, verdict) {

@@ -5,6 +5,7 @@ mod again;
 mod cameras;
 mod films;
 mod measured;
+mod screens;
 mod sounds;
 mod stage;
 mod stills;

@@ -39,24 +39,22 @@ impl Drop for Player {
 fn judge(input: Input) {
     let stage = Stage::new(input);
     let _player = Player::tone(660);
-    let begun = Instant::now();
-    loop {
-        let (_, samples) = stage.hear(0.2);
-        if loudness_of(&samples, 660.0) > 0.4 {
-            break;
-        }
-        assert!(begun.elapsed() < crate::stage::PATIENCE, "the tone is not heard");
-    }
+    stage.wait_for_tone(660.0);
     assert_eq!(stage.told(), Told::Running(0, 0));
-    // What waited while the tone was searched for is as old as it is.
-    while stage.sounds.try_recv().is_ok() {}
+    // The sound server adapts its blocks to the player that joined, which moves its time once.
+    for _ in 0..100 {
+        stage.sound();
+    }
     let (_, samples) = stage.hear(1.0);
-    let loudness = loudness_of(&samples, 660.0);
-    assert!((0.48..0.52).contains(&loudness), "{loudness} at 660 Hz");
-    assert!(loudness_of(&samples, 440.0) < 0.01 && loudness_of(&samples, 1000.0) < 0.01);
+    // By tenths of a second: while a clock is still learned, the pitch may be a thousandth off.
+    for tenth in samples[..48_000].chunks(4800) {
+        let loudness = loudness_of(tenth, 660.0);
+        assert!((0.48..0.52).contains(&loudness), "{loudness} at 660 Hz");
+        assert!(loudness_of(tenth, 440.0) < 0.02 && loudness_of(tenth, 1000.0) < 0.02);
+    }
     let ages: Vec<f64> = (0..50).map(|_| stage.sound().age_ms()).collect();
     let oldest = ages.iter().copied().fold(0.0, f64::max);
-    assert!(oldest < 60.0, "sound comes {oldest:.1} ms after it was captured: {ages:.0?}");
+    assert!(oldest < 80.0, "sound comes {oldest:.1} ms after it was captured: {ages:.0?}");
 }
 
 #[test]

@@ -72,6 +72,12 @@ impl Came {
         self.bytes()[begin..begin + 4].try_into().unwrap()
     }
 
+    /// The left samples of sound.
+    pub(crate) fn left(&self) -> Vec<f32> {
+        let bytes = self.bytes();
+        bytes.as_chunks::<8>().0.iter().map(|pair| f32::from_le_bytes([pair[0], pair[1], pair[2], pair[3]])).collect()
+    }
+
     /// How much later than captured it came, milliseconds.
     pub(crate) fn age_ms(&self) -> f64 {
         (self.came.nseconds() as f64 - self.at.nseconds() as f64) / 1e6
@@ -148,6 +154,16 @@ impl Stage {
         }
     }
 
+    /// Waits until a tone is heard, whatever comes before it.
+    pub(crate) fn wait_for_tone(&self, frequency_hz: f64) {
+        let begun = Instant::now();
+        let mut samples = Vec::new();
+        while samples.len() < 9600 || loudness_of(&samples[samples.len() - 9600..], frequency_hz) < 0.4 {
+            samples.extend(self.sound().left());
+            assert!(begun.elapsed() < PATIENCE, "{frequency_hz} Hz is not heard");
+        }
+    }
+
     /// So much sound in one piece, as left samples, and when it began. Timestamps must follow each other.
     pub(crate) fn hear(&self, seconds: f64) -> (gst::ClockTime, Vec<f32>) {
         let mut samples = Vec::new();
@@ -159,13 +175,7 @@ impl Stage {
             let due_ns = begin.nseconds() as f64 + samples.len() as f64 / 48_000.0 * 1e9;
             let off_ms = (came.at.nseconds() as f64 - due_ns) / 1e6;
             assert!(off_ms.abs() < 1.0, "{off_ms:.2} ms are missing after {} samples", samples.len());
-            samples.extend(
-                came.bytes()
-                    .as_chunks::<8>()
-                    .0
-                    .iter()
-                    .map(|pair| f32::from_le_bytes([pair[0], pair[1], pair[2], pair[3]])),
-            );
+            samples.extend(came.left());
         }
         (begin, samples)
     }
