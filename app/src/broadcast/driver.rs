@@ -119,12 +119,11 @@ impl Driver {
                     let is_connected = self.sent.borrow_and_update().is_connected;
                     self.feed(Input::Sending(is_connected));
                 }
-                _ = ticks.tick() => {
-                    if self.session.is_some() && self.heard_at.elapsed() >= SILENT_AFTER {
-                        self.feed(Input::Silent);
-                    }
-                    self.feed(Input::Tick);
-                }
+                _ = ticks.tick() => self.feed(Input::Tick),
+            }
+            // Whatever it was that happened: what is shown agrees with itself.
+            if self.session.is_some() && self.heard_at.elapsed() >= SILENT_AFTER {
+                self.feed(Input::Silent);
             }
             self.conclude();
             self.show();
@@ -256,7 +255,9 @@ impl Driver {
                 answer(reply, problem.map_or(Ok(()), Err));
             }
             if !is_done {
-                self.session = None;
+                // What was to be taken up is still there.
+                let left = self.session.take().and_then(|session| session.resumable());
+                self.shown.view.send_modify(|view| view.resumable = left);
                 self.shown.session.send_replace(None);
                 for reply in self.stopping.drain(..) {
                     answer(reply, Ok(()));
@@ -397,8 +398,8 @@ impl Driver {
         self.note("push-failed", problem);
         let state = self.machine.state();
         let stream = self.session.as_ref().and_then(|session| session.stream());
+        let is_silent = is_on_air && stream.is_some() && self.machine.is_silent();
         let silent_for = self.heard_at.elapsed();
-        let is_silent = is_on_air && stream.is_some() && silent_for >= SILENT_AFTER;
         self.shown.is_on_air.send_if_modified(|known| std::mem::replace(known, is_on_air) != is_on_air);
         self.shown.view.send_if_modified(|view| {
             let mut shown = view.clone();

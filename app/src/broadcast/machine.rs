@@ -126,6 +126,11 @@ impl Machine {
         matches!(self.goal, Goal::OnAir | Goal::Over) && !self.is_finished()
     }
 
+    /// The origin has not been heard of for too long.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent
+    }
+
     /// The end was said and the summary is there.
     pub(super) fn is_finished(&self) -> bool {
         self.goal == Goal::Over && self.is_settled && self.is_summarised

@@ -263,12 +263,16 @@ async fn an_origin_that_dies_is_seen_at_once_and_the_stream_goes_on_when_it_is_b
         let test = "studio_broadcast::inside_the_origin_dies";
         home.run(Keychain::Unlocked, test, &[(ORIGIN, &url)])
     });
-    wait_for_sign(&path, "live").await?;
-    origin.kill();
-    wait_for_sign(&path, "seen").await?;
-    origin.kill_and_restart().await?;
+    let outside = async {
+        wait_for_sign(&path, "live").await?;
+        origin.kill();
+        wait_for_sign(&path, "seen").await?;
+        origin.kill_and_restart().await
+    };
+    let outside = outside.await;
+    // Its own words say more.
     tokio::task::block_in_place(|| inside.join()).map_err(|_| anyhow::anyhow!("panicked"))??;
-    Ok(())
+    outside
 }
 
 #[tokio::test]
