@@ -1,10 +1,11 @@
-//! The project's commands: `cargo xtask run`, `test`, `bench`, `fuzz`.
+//! The project's commands: `cargo xtask run`, `studio`, `test`, `bench`, `fuzz`.
 
 mod bench;
 mod fuzz;
 mod progress;
 mod run;
 mod setup;
+mod studio;
 mod test;
 mod tools;
 
@@ -16,6 +17,8 @@ Skylark's commands. Run them as `cargo xtask <command>`.
   run    [--demo] [--release] [--data DIR] [--http ADDR] [--rtmp ADDR] [--srt ADDR]
          Install what is missing, build, and start an origin on loopback with its data in one folder.
          Prints the viewer page's URL and what to type into OBS. --demo pushes a test picture with sound.
+  studio [ARGUMENT…]
+         Install what is missing, build the Studio, and open it; `studio --help` says what it can do without a window.
   test   [FILTER]
          Formatting, lints, licences, unit, end-to-end and browser tests; ends with `N passed, N failed`.
          With FILTER: only the end-to-end tests whose name contains it.
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = arguments.collect();
     let outcome = match command.as_str() {
         "run" => run::Options::parse(&arguments).and_then(|options| run::run(&options)),
+        "studio" => studio::studio(&arguments),
         "test" => test::test(arguments.first().map(String::as_str)),
         "bench" => bench::bench(&arguments),
         "fuzz" => fuzz::fuzz(&arguments),

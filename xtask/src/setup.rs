@@ -12,6 +12,22 @@ use crate::progress;
 
 /// To build and start the origin with its site.
 pub(crate) const RUN: &[&str] = &["build-essential", "ca-certificates", "nodejs", "npm", "pkg-config", "util-linux"];
+/// To build and open the Studio: its web view, GStreamer with encoders, sound, and a keychain.
+pub(crate) const STUDIO: &[&str] = &[
+    "clang",
+    "gnome-keyring",
+    "gstreamer1.0-libav",
+    "gstreamer1.0-plugins-bad",
+    "gstreamer1.0-plugins-base",
+    "gstreamer1.0-plugins-good",
+    "gstreamer1.0-plugins-ugly",
+    "gstreamer1.0-pulseaudio",
+    "gstreamer1.0-x",
+    "libasound2-dev",
+    "libgstreamer-plugins-base1.0-dev",
+    "libgstreamer1.0-dev",
+    "libwebkit2gtk-4.1-dev",
+];
 /// For the moving picture of `run --demo`.
 pub(crate) const DEMO: &[&str] = &["ffmpeg"];
 /// The publishers and players that the tests drive, and what the whole workspace needs to compile.
