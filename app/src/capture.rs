@@ -10,7 +10,7 @@
 //! | `feed`, `worker` | the way into the graph; threads that nobody waits for |
 //! | `bridge` | pipelines of our own beside the production's |
 //! | `camera`, `microphone`, `desktop`, `sound` | devices |
-//! | `screen`, `window`, `x11` | screens and windows |
+//! | `screen`, `window`, `x11`, `portal` | screens and windows |
 //! | `media`, `image`, `text` | files, words and the clock |
 //! | `test` | pictures and tones that tests can measure |
 //! | `devices` | what is there now, and what comes and goes |
@@ -25,6 +25,8 @@ mod feed;
 mod image;
 mod media;
 mod microphone;
+#[cfg(target_os = "linux")]
+mod portal;
 mod resample;
 mod screen;
 mod sound;

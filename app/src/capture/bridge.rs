@@ -12,8 +12,11 @@ use super::{
 /// How often a pipeline's messages are looked at without one having come.
 const LISTENING: gst::ClockTime = gst::ClockTime::from_mseconds(250);
 
-/// Makes a pipeline, on the thread that runs it; or says why there is none.
-pub(super) type Build = Box<dyn FnOnce() -> Result<gst::Pipeline, String> + Send>;
+/// Makes a pipeline, on the thread that runs it, and what has to live as long; or says why there is none.
+pub(super) type Build = Box<dyn FnOnce() -> Result<(gst::Pipeline, Kept), String> + Send>;
+
+/// What is dropped after the pipeline has stopped.
+pub(super) type Kept = Option<Box<dyn Send>>;
 
 /// A pipeline that runs until this is dropped.
 pub(super) struct Bridge {
@@ -31,7 +34,7 @@ impl Bridge {
         what: &'static str,
     ) -> Result<Self, CaptureError> {
         let worker = Worker::start("capture bridge", move |stop| {
-            let ended = build().and_then(|pipeline| {
+            let ended = build().and_then(|(pipeline, _kept)| {
                 let ended = run(&pipeline, &feed, &reporter, stop);
                 stopped(&pipeline);
                 ended

@@ -52,7 +52,8 @@ pub(super) fn open(opening: Opening, input: &Input) -> Result<Box<dyn Live>, Cap
     let (watchdog, pulse) = Watchdog::start("Desktop sound", opening.reporter.clone())?;
     let taker = feed.clone();
     let worker = Worker::start("capture desktop", move |stop| outlet.run(SAMPLE_RATE, &taker, &pulse, stop))?;
-    let bridge = Bridge::start(Box::new(|| Ok(pipeline)), feed, opening.reporter, "Desktop sound is not captured")?;
+    let bridge =
+        Bridge::start(Box::new(|| Ok((pipeline, None))), feed, opening.reporter, "Desktop sound is not captured")?;
     Ok(Box::new(Desktop { bridge, worker, watchdog }))
 }
 

@@ -1,7 +1,8 @@
 //! Screens and windows.
 //!
-//! X11: screens by GStreamer's `ximagesrc`, windows by our own [`x11`](super::x11). Windows (`d3d11screencapturesrc`)
-//! and macOS (`avfvideosrc`) are built for their systems alone, and were not run where this was written.
+//! X11: screens by GStreamer's `ximagesrc`, windows by our own [`x11`](super::x11). Wayland: what its portal gives, by
+//! `pipewiresrc`; the area is not used there. That, Windows (`d3d11screencapturesrc`)
+//! and macOS (`avfvideosrc`), built for their systems alone, were not run where this was written.
 
 use gstreamer::{self as gst, prelude::*};
 use skylark_protocol::studio::{Canvas, Input, Rect};
@@ -30,16 +31,40 @@ pub(super) fn open(opening: Opening, input: &Input) -> Result<Box<dyn Live>, Cap
     let Input::Screen { device, area, shows_pointer } = input else {
         return Err(CaptureError::Unsupported("this as a screen"));
     };
-    element(ELEMENT)?;
     let feed = Feed::pictures(&opening)?;
     let (device, area, shows_pointer, canvas) = (device.clone(), *area, *shows_pointer, opening.canvas);
     let taker = feed.clone();
     let build = Box::new(move || {
+        #[cfg(target_os = "linux")]
+        if super::portal::is_needed() {
+            return from_portal(super::portal::Kind::Screen, shows_pointer, canvas, &taker);
+        }
         let source = source(&device, area, shows_pointer)?;
-        pipeline(&source, canvas, &taker).map_err(|error| error.to_string())
+        let pipeline = pipeline(&source, canvas, &taker).map_err(|error| error.to_string())?;
+        Ok((pipeline, None))
     });
     let bridge = Bridge::start(build, feed, opening.reporter, "The screen is not captured")?;
     Ok(Box::new(Screen { bridge }))
+}
+
+/// What somebody chooses in Wayland's dialogue.
+#[cfg(target_os = "linux")]
+pub(super) fn from_portal(
+    kind: super::portal::Kind,
+    shows_pointer: bool,
+    canvas: Canvas,
+    feed: &Feed,
+) -> Result<(gst::Pipeline, super::bridge::Kept), String> {
+    let (source, session) = super::portal::source(kind, shows_pointer)?;
+    // PipeWire sends pictures when something changes; the graph wants none more often than it draws.
+    let rate = element("videorate").map_err(|error| error.to_string())?;
+    rate.set_property("drop-only", true);
+    rate.set_property("max-rate", i32::try_from(canvas.frame_rate).unwrap_or(30));
+    let sink = feeding(feed, Some(&gst::Caps::builder("video/x-raw").build()), false);
+    let pipeline = gst::Pipeline::new();
+    let chain = [&source, &rate, sink.upcast_ref()];
+    let joined = pipeline.add_many(chain).and_then(|()| gst::Element::link_many(chain));
+    joined.map(|()| (pipeline, Some(session))).map_err(|error| error.to_string())
 }
 
 /// As many pictures as the canvas has frames, as they come.

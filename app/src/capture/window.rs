@@ -11,6 +11,12 @@ pub(super) fn open(opening: Opening, input: &Input) -> Result<Box<dyn Live>, Cap
     let Input::Window { device } = input else { return Err(CaptureError::Unsupported("This as a window")) };
     let feed = Feed::pictures(&opening)?;
     let Opening { canvas, reporter, .. } = opening;
+    if super::portal::is_needed() {
+        let (taker, reporter) = (feed.clone(), reporter);
+        let build = Box::new(move || super::screen::from_portal(super::portal::Kind::Window, true, canvas, &taker));
+        let bridge = super::bridge::Bridge::start(build, feed, reporter, "The window is not captured")?;
+        return Ok(Box::new(Window { worker: bridge }));
+    }
     let device = device.clone();
     let worker = super::worker::Worker::start("capture window", move |stop| {
         if let Err(reason) = super::x11::film(&device, canvas, &feed, &reporter, stop) {
@@ -34,7 +40,7 @@ pub(super) fn open(opening: Opening, input: &Input) -> Result<Box<dyn Live>, Cap
         let sink = super::bridge::feeding(&taker, None, false);
         let pipeline = gst::Pipeline::new();
         let joined = pipeline.add_many([&source, sink.upcast_ref()]).and_then(|()| source.link(&sink));
-        joined.map(|()| pipeline).map_err(|error| error.to_string())
+        joined.map(|()| (pipeline, None)).map_err(|error| error.to_string())
     });
     let bridge = super::bridge::Bridge::start(build, feed, opening.reporter, "The window is not captured")?;
     Ok(Box::new(Window { worker: bridge }))
