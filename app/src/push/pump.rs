@@ -105,8 +105,9 @@ impl Pump {
         }
     }
 
-    /// Sends until it is closed.
+    /// Sends until it is closed. The encoders begin, and are left, with what the settings say.
     pub(super) async fn run(mut self) {
+        self.ask_for_all();
         let mut closing = self.shared.is_closing.subscribe();
         let deadline = async {
             // The sender lives in what this task shares.
@@ -123,7 +124,14 @@ impl Pump {
         }) {}
         self.report.dropped_frames = self.lost_on_the_way + self.shared.queue().dropped();
         self.report.queued_ms = 0;
+        self.ask_for_all();
         self.show(State::Closed);
+    }
+
+    fn ask_for_all(&self) {
+        for (index, bitrate_bps) in self.settings_bps.iter().enumerate() {
+            self.rates.set_bitrate(Track::Video(index), *bitrate_bps);
+        }
     }
 
     /// Connection after connection, until there is nothing left to send.

@@ -190,6 +190,26 @@ async fn studio_push_loses_nothing_at_its_close() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn studio_push_makes_up_for_what_a_bad_network_loses() -> Result<()> {
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let network = Network { seed: 5, loss: 0.05, delay: Duration::from_millis(40) };
+    let proxy = LossyProxy::start(origin.srt, network).await?;
+    let url = origin.srt_url(&key).replace(&origin.srt.to_string(), &proxy.addr().to_string());
+    let encoders = Encoders::of(&[LARGE], 40)?;
+    let (push, _) = start(&url, &[LARGE])?;
+    let _encoding = encode(&encoders, &push);
+    let mut player = Player::open(origin.client(), &origin.playlist(&key), SOON).await?;
+    player.play_seconds(20.0).await?;
+    ensure!(player.runs.len() == 1, "the stream is one piece");
+    player.runs[0].decode()?.check_every_frame()?;
+    let last = push.reports().borrow().clone();
+    ensure!(last.loss_ratio.is_some_and(|ratio| (0.02..0.15).contains(&ratio)), "{last:?}");
+    ensure!(last.target_bps == u64::from(LARGE.bitrate_bps) && last.connections == 1, "loss is left to SRT: {last:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn studio_push_goes_on_in_the_same_playlist_after_the_network_was_away() -> Result<()> {
     let origin = Origin::start().await?;
     let key = origin.create_key()?;
