@@ -11,7 +11,7 @@
 //! | `bridge` | pipelines of our own beside the production's |
 //! | `camera`, `microphone`, `desktop`, `sound` | devices |
 //! | `screen`, `window`, `x11`, `portal` | screens and windows |
-//! | `media`, `image`, `text` | files, words and the clock |
+//! | `media`, `image`, `text`, `still` | files, words and the clock; what changes rarely costs little |
 //! | `test` | pictures and tones that tests can measure |
 //! | `devices` | what is there now, and what comes and goes |
 //! | `drift`, `resample` | a microphone's clock is not the production's |

@@ -18,7 +18,7 @@ const FAST: (f64, f64) = (0.5, 0.08);
 const SLOW: (f64, f64) = (0.1, 0.005);
 /// What is further off than this, seconds, is not the clock, and teaches nothing about its rate: sound servers change
 /// the size of what they hand over at once, and lose a block. The phase follows nevertheless.
-const MAX_ERROR_S: f64 = 0.005;
+const MAX_ERROR_S: f64 = 0.002;
 /// No quartz is further off than this.
 const MAX_RATE_ERROR: f64 = 0.002;
 /// So much too late or too early, samples were lost or the first ones were old, seconds: more than a block, which
