@@ -107,6 +107,17 @@ impl Encoded {
     }
 }
 
+/// A picture that is to be encoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Picture<'a> {
+    /// Where it comes out.
+    pub(crate) tee: &'a gst::Element,
+    /// What it measures.
+    pub(crate) canvas: Canvas,
+    /// How much later than it was made it is to be shown, nanoseconds: sound may have to be earlier.
+    pub(crate) lead_ns: &'a Arc<AtomicU64>,
+}
+
 /// An encoder that hangs from the graph.
 pub(crate) struct EncodingBranch {
     track: Track,
@@ -124,14 +135,13 @@ impl EncodingBranch {
     /// A plugin is missing, or the encoder does not start.
     pub(crate) fn video(
         pipeline: &gst::Pipeline,
-        tee: &gst::Element,
-        canvas: Canvas,
+        from: Picture<'_>,
         track: Track,
         kind: &'static Kind,
         rendition: RenditionSettings,
         outlets: &Arc<Outlets>,
-        lead_ns: &Arc<AtomicU64>,
     ) -> Result<Self, GraphError> {
+        let Picture { tee, canvas, lead_ns } = from;
         let encoder = kind.make(rendition.bitrate_bps)?;
         let mut elements = vec![leaky_queue(WAITING_FRAMES, Duration::ZERO)?];
         if rendition.frame_rate < canvas.frame_rate {

@@ -12,8 +12,8 @@ mod kind;
 mod ladder;
 mod trial;
 
-pub(crate) use branch::EncodingBranch;
 pub use branch::Latency;
+pub(crate) use branch::{EncodingBranch, Picture};
 pub use kind::{ENCODERS, Kind};
 pub use ladder::{preset_for, renditions_for};
 pub use trial::try_encoders;

@@ -27,7 +27,7 @@ use super::{
     wiring::{filter, make},
 };
 use crate::{
-    encode::{EncodingBranch, EncodingPlan, Kind},
+    encode::{EncodingBranch, EncodingPlan, Kind, Picture},
     encoded::{Outlets, Track},
 };
 
@@ -369,9 +369,8 @@ impl Production {
         let recording = plan.recording.map(|rendition| (Track::Recording, rendition));
         let built = (|| {
             for (track, rendition) in tracks.chain(recording) {
-                let tee = self.program.tee();
-                let (canvas, outlets, lead) = (self.canvas, &self.outlets, &self.lead_ns);
-                let branch = EncodingBranch::video(&self.pipeline, tee, canvas, track, kind, rendition, outlets, lead)?;
+                let from = Picture { tee: self.program.tee(), canvas: self.canvas, lead_ns: &self.lead_ns };
+                let branch = EncodingBranch::video(&self.pipeline, from, track, kind, rendition, &self.outlets)?;
                 self.encoders.push(branch);
             }
             let sound = EncodingBranch::audio(&self.pipeline, &self.sound, plan.audio_bitrate_bps, &self.outlets)?;

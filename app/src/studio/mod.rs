@@ -180,6 +180,9 @@ impl Studio {
             Command::ImportIdentity { secret, password } => drop(identities.import(secret, password).await?),
             Command::ConnectBunker { uri } => drop(identities.connect_bunker(uri).await?),
             Command::UseIdentity { pubkey } => identities.choose(pubkey).await?,
+            Command::ForgetIdentity { .. } if broadcast.is_on_air() => {
+                return Err(Problem::new("on-air", "End the broadcast before you remove an identity."));
+            }
             Command::ForgetIdentity { pubkey } => identities.forget(pubkey).await?,
             Command::BackUpIdentity { pubkey, password } => {
                 return Ok(Outcome::Backup { ncryptsec: identities.back_up(pubkey, password).await? });

@@ -1,0 +1,114 @@
+//! The Studio without its window: scenes in, a stream at the origin out. Everything is real but the camera: a test picture
+//! with the number of each frame in it, and a tone that says when it was made.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use e2e::{
+    decode,
+    hls::{Player, resolve},
+    origin::{Origin, StreamKey},
+    publish::Publisher,
+    studio_window, wait,
+};
+use serde_json::{Value, json};
+use skylark_protocol::StreamState;
+use tempfile::TempDir;
+use xtask::child::{self, Orphaned};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// A Studio at work.
+struct Headless {
+    publisher: Publisher,
+    folder: TempDir,
+}
+
+impl Headless {
+    /// Composes numbered frames and a tone, and sends these renditions to a stream.
+    fn start(origin: &Origin, key: &StreamKey, renditions: &Value, options: &[&str]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let scenes = json!({
+            "version": 1,
+            "canvas": { "width": 640, "height": 360, "frame_rate": 30 },
+            "sources": [
+                { "id": 2, "name": "Numbers", "input": { "kind": "test", "pattern": "counter" } },
+                {
+                    "id": 3, "name": "Tone", "strip": {},
+                    "input": { "kind": "tone", "frequency_hz": 1000, "level_db": -6 },
+                },
+            ],
+            "scenes": [{ "id": 1, "name": "Main", "items": [{
+                "id": 4, "source": 2, "is_visible": true,
+                "place": { "x": 0, "y": 0, "width": 640, "height": 360 },
+            }] }],
+            "program": 1,
+            "next_id": 5,
+        });
+        std::fs::write(folder.path().join("evening.json"), scenes.to_string())?;
+        let settings = json!({ "renditions": renditions, "recording": { "with_broadcast": false } });
+        std::fs::write(folder.path().join("settings.json"), settings.to_string())?;
+        let mut command = child::command(&studio_window::binary()?.to_string_lossy(), Orphaned::Killed);
+        command.arg("--headless").arg(folder.path().join("evening.json")).arg("--data").arg(folder.path());
+        // Without a screen, a sound system or a keychain: composing and sending need none.
+        command.args(options).env("SKYLARK_PUSH_URL", origin.srt_url(key)).env_remove("DISPLAY");
+        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere").env("HOME", folder.path());
+        Ok(Self { publisher: Publisher::spawn("skylark", &mut command)?, folder })
+    }
+}
+
+fn rendition(width: u32, height: u32, bitrate_bps: u32) -> Value {
+    json!({ "width": width, "height": height, "frame_rate": 30, "bitrate_bps": bitrate_bps })
+}
+
+#[tokio::test]
+async fn every_composed_frame_arrives_in_sync_in_both_renditions() -> Result<()> {
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let ladder = json!([rendition(640, 360, 900_000), rendition(320, 180, 300_000)]);
+    let studio = Headless::start(&origin, &key, &ladder, &[])?;
+    let multivariant = origin.playlist(&key);
+    let variants = wait::until("both renditions are listed", SOON, async || {
+        let answer = origin.client().get(&multivariant).await.ok().filter(|answer| answer.status == 200)?;
+        let text = answer.text();
+        let found: Vec<_> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        (found.len() == 2).then(|| found.iter().map(|line| resolve(&multivariant, line)).collect::<Vec<_>>())
+    })
+    .await
+    .with_context(|| studio.publisher.log())?;
+    let mut players = Vec::new();
+    for url in variants {
+        players.push(Player::open_media(origin.client(), url).await?);
+    }
+    for player in &mut players {
+        player.play_seconds(8.0).await?;
+        assert_eq!(player.runs.len(), 1, "one broadcast without interruption is one run");
+    }
+    for player in &players {
+        let decoded = player.runs[0].decode()?;
+        decoded.check_every_frame()?;
+        decoded.check_sync(30, 45.0, 5)?;
+        assert_eq!(decoded.sound_gaps, [], "sound goes on without gaps");
+    }
+    studio.publisher.stop()
+}
+
+#[tokio::test]
+async fn what_is_recorded_meanwhile_has_every_frame_and_stopping_finishes_it() -> Result<()> {
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let studio = Headless::start(&origin, &key, &json!([rendition(640, 360, 900_000)]), &["--record"])?;
+    origin.wait_for_state(&key, StreamState::Live, SOON).await.with_context(|| studio.publisher.log())?;
+    let mut player = Player::open(origin.client(), &origin.playlist(&key), SOON).await?;
+    player.play_seconds(5.0).await?;
+    let Headless { publisher, folder } = studio;
+    publisher.stop()?;
+    let files: Vec<_> = std::fs::read_dir(folder.path())?.collect::<Result<_, _>>()?;
+    let film = files.iter().map(std::fs::DirEntry::path).find(|path| path.extension().is_some_and(|end| end == "mp4"));
+    let film = film.context("there is a recording")?;
+    let decoded = decode::decode(&film.to_string_lossy(), &[])?;
+    decoded.check_every_frame()?;
+    decoded.check_sync(30, 45.0, 4)?;
+    ensure!(decoded.frames.len() >= 120, "only {} frames are in the file", decoded.frames.len());
+    Ok(())
+}
