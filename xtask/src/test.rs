@@ -91,6 +91,7 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     let mut progress = Progress::new(if filter.is_some() { 4 } else { 9 });
     progress.step("Looking for the packages it needs");
     setup::packages(setup::RUN)?;
+    setup::packages(setup::STUDIO)?;
     setup::packages(setup::TEST)?;
     if filter.is_none() {
         progress.step("Formatting");
@@ -112,7 +113,8 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     if filter.is_none() {
         progress.step("Unit tests");
         let mut unit = progress::cargo();
-        unit.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--test", "serve"]).args(EMBEDDED);
+        unit.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--test", "serve", "--test", "capture"])
+            .args(EMBEDDED);
         // The same cases in every run, so that a failure belongs to the change that is tested; fuzzing looks for new ones.
         unit.env("PROPTEST_RNG_SEED", PROPERTY_SEED);
         count(&mut tally, "unit tests", &mut unit)?;

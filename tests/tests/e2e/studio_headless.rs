@@ -9,7 +9,7 @@ use e2e::{
     hls::{Player, resolve},
     origin::{Origin, StreamKey},
     publish::Publisher,
-    studio_window, wait,
+    wait,
 };
 use serde_json::{Value, json};
 use skylark_protocol::StreamState;
@@ -48,7 +48,8 @@ impl Headless {
         std::fs::write(folder.path().join("evening.json"), scenes.to_string())?;
         let settings = json!({ "renditions": renditions, "recording": { "with_broadcast": false } });
         std::fs::write(folder.path().join("settings.json"), settings.to_string())?;
-        let mut command = child::command(&studio_window::binary()?.to_string_lossy(), Orphaned::Killed);
+        let binary = std::env::var_os("SKYLARK_BIN").context("SKYLARK_BIN is not set: run `cargo xtask test`")?;
+        let mut command = child::command(&binary.to_string_lossy(), Orphaned::Killed);
         command.arg("--headless").arg(folder.path().join("evening.json")).arg("--data").arg(folder.path());
         // Without a screen, a sound system or a keychain: composing and sending need none.
         command.args(options).env("SKYLARK_PUSH_URL", origin.srt_url(key)).env_remove("DISPLAY");
