@@ -79,3 +79,8 @@ export function pixelRatio() {
 export async function hotkeys() {
   return JSON.stringify(await invoke("hotkeys"));
 }
+
+/** Height of the window's letters (`1rem`), pixels of the page. */
+export function letterPx() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+}

@@ -153,6 +153,9 @@ extern "C" {
     pub(super) async fn quit();
     /// Hears an element's width and height whenever they change, until the answer is called.
     pub(super) fn measure(element: &web_sys::Element, hear: &js_sys::Function) -> js_sys::Function;
+    /// Height of the window's letters (`1rem`), pixels of the page.
+    #[wasm_bindgen(js_name = letterPx)]
+    pub(super) fn letter_px() -> f64;
     /// Pixels of the screen per pixel of the page.
     #[wasm_bindgen(js_name = pixelRatio)]
     pub(super) fn pixel_ratio() -> f64;

@@ -18,7 +18,7 @@ pub(super) fn Bar() -> impl IntoView {
     let can = stage.part(|now| (now.can_undo, now.can_redo));
     view! {
         <header class="bar">
-            <p class="bar-brand"><Mark/><b>"Skylark"</b></p>
+            <h1 class="bar-brand"><Mark/>"Skylark"</h1>
             <div class="tool-row">
                 <button type="button" id="undo" class="tool" aria-label="Undo" title="Undo (Ctrl+Z)" disabled=move || !can.get().0 on:click=move |_| stage.act(trouble, Command::Undo)><Icon path=shapes::UNDO/></button>
                 <button type="button" id="redo" class="tool" aria-label="Redo" title="Redo (Ctrl+Shift+Z)" disabled=move || !can.get().1 on:click=move |_| stage.act(trouble, Command::Redo)><Icon path=shapes::REDO/></button>
@@ -119,7 +119,7 @@ fn Who() -> impl IntoView {
         now.identity.cards.iter().find(|card| card.pubkey == current).cloned()
     });
     view! {
-        <button type="button" id="who" class="who" aria-label="Identity" on:click=move |_| doors.settings.set(true)>
+        <button type="button" id="who" class="who" title="Identity" on:click=move |_| doors.settings.set(true)>
             {move || match card.get() {
                 Some(card) => {
                     let name = card.name.clone().unwrap_or_else(|| card.npub.chars().take(12).collect());

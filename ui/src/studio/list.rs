@@ -9,9 +9,6 @@ use wasm_bindgen::JsCast as _;
 use super::shapes;
 use crate::brand::Icon;
 
-/// Height of a row, pixels of the page: as `.row-line` in `studio.css`.
-const ROW_PX: f64 = 34.0;
-
 /// What a row shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
@@ -51,6 +48,8 @@ struct Drag {
     to: usize,
     start_y: f64,
     by_y: f64,
+    /// Height of a row, pixels of the page.
+    row_px: f64,
 }
 
 /// The list.
@@ -148,11 +147,11 @@ fn shift(drag: Drag, at: usize, is_dragged: bool) -> Option<f64> {
     if is_dragged {
         return Some(drag.by_y);
     }
-    let Drag { from, to, .. } = drag;
+    let Drag { from, to, row_px, .. } = drag;
     if from < at && at <= to {
-        Some(-ROW_PX)
+        Some(-row_px)
     } else if to <= at && at < from {
-        Some(ROW_PX)
+        Some(row_px)
     } else {
         None
     }
@@ -164,18 +163,19 @@ fn take(event: &leptos::ev::PointerEvent, id: u32, ids: Memo<Vec<u32>>, drag: Rw
         return;
     }
     event.prevent_default();
-    if let Some(grip) = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok()) {
-        // Without, it is only lost outside of the list.
-        grip.set_pointer_capture(event.pointer_id()).ok();
-    }
-    drag.set(Some(Drag { id, from, to: from, start_y: event.client_y().into(), by_y: 0.0 }));
+    let grip = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    let Some(grip) = grip else { return };
+    // Without, it is only lost outside of the list.
+    grip.set_pointer_capture(event.pointer_id()).ok();
+    let row_px = f64::from(grip.client_height()).max(1.0);
+    drag.set(Some(Drag { id, from, to: from, start_y: event.client_y().into(), by_y: 0.0, row_px }));
 }
 
 fn pull(event: &leptos::ev::PointerEvent, ids: Memo<Vec<u32>>, drag: RwSignal<Option<Drag>>) {
     let Some(before) = drag.get_untracked() else { return };
     let last = ids.with_untracked(Vec::len).saturating_sub(1);
     let by_y = f64::from(event.client_y()) - before.start_y;
-    let to = (before.from as f64 + by_y / ROW_PX).round().clamp(0.0, last as f64) as usize;
+    let to = (before.from as f64 + by_y / before.row_px).round().clamp(0.0, last as f64) as usize;
     drag.set(Some(Drag { by_y, to, ..before }));
 }
 
@@ -257,11 +257,11 @@ mod tests {
 
     #[test]
     fn rows_make_room_for_the_one_that_is_dragged() {
-        let drag = Drag { id: 7, from: 1, to: 3, start_y: 0.0, by_y: 70.0 };
+        let drag = Drag { id: 7, from: 1, to: 3, start_y: 0.0, by_y: 70.0, row_px: 34.0 };
         let shifts: Vec<_> = (0..5).map(|at| shift(drag, at, at == 1)).collect();
-        assert_eq!(shifts, [None, Some(70.0), Some(-ROW_PX), Some(-ROW_PX), None]);
+        assert_eq!(shifts, [None, Some(70.0), Some(-34.0), Some(-34.0), None]);
         let up = Drag { from: 3, to: 0, ..drag };
-        assert_eq!(shift(up, 0, false), Some(ROW_PX));
+        assert_eq!(shift(up, 0, false), Some(34.0));
         assert_eq!(shift(up, 4, false), None);
     }
 }

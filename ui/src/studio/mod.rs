@@ -158,19 +158,19 @@ fn Room() -> impl IntoView {
             <bar::Bar/>
             <live::LeftOnAir/>
             <main class="desk-grid">
-                <panes::Pane name="left" edge=panes::Edge::Right initial=248.0>
+                <panes::Pane name="left" edge=panes::Edge::Right initial=17.5>
                     <scenes::Scenes/>
                     <sources::Sources/>
                     <properties::Properties/>
                 </panes::Pane>
                 <div class="middle">
                     <stage::Stage/>
-                    <panes::Pane name="dock" edge=panes::Edge::Top initial=252.0>
+                    <panes::Pane name="dock" edge=panes::Edge::Top initial=18.0>
                         <mixer::Mixer/>
                         <controls::Controls/>
                     </panes::Pane>
                 </div>
-                <panes::Pane name="right" edge=panes::Edge::Left initial=300.0>
+                <panes::Pane name="right" edge=panes::Edge::Left initial=21.5>
                     <live::LivePanel/>
                     <live::Talk/>
                 </panes::Pane>

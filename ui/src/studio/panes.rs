@@ -3,13 +3,15 @@
 use leptos::{ev::KeyboardEvent, prelude::*};
 use wasm_bindgen::JsCast as _;
 
+use super::backstage::letter_px;
 use crate::engine;
 
-/// The smallest and the largest part of the window that a pane takes.
-const MIN_PX: f64 = 168.0;
+/// The smallest size and the largest part of the window that a pane takes. Sizes are in letters (`rem`), which are larger in
+/// larger windows.
+const MIN: f64 = 12.0;
 const MAX_SHARE: f64 = 0.6;
-/// How far an arrow key moves an edge, pixels.
-const STEP_PX: f64 = 16.0;
+/// How far an arrow key moves an edge.
+const STEP: f64 = 1.0;
 
 /// The edge that can be dragged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +34,19 @@ impl Edge {
 /// The size after its edge was moved by so much towards the right or the bottom.
 fn resized(edge: Edge, size: f64, by: f64, room: f64) -> f64 {
     let grown = if edge == Edge::Right { size + by } else { size - by };
-    grown.min(room * MAX_SHARE).max(MIN_PX)
+    grown.min(room * MAX_SHARE).max(MIN)
 }
 
 /// A pane.
 #[component]
 pub(super) fn Pane(name: &'static str, edge: Edge, initial: f64, children: Children) -> impl IntoView {
     let key = format!("skylark.studio.{name}");
-    let kept = engine::remembered(&key).and_then(|text| text.parse::<f64>().ok()).filter(|size| *size >= MIN_PX);
-    // Large windows have room for more; the same share of it, until somebody chooses.
-    let share = (window_size(Edge::Left) / 1280.0).clamp(1.0, 2.2);
-    let size = RwSignal::new(kept.unwrap_or(initial * share));
+    let kept =
+        engine::remembered(&key).and_then(|text| text.parse::<f64>().ok()).filter(|size| (MIN..200.0).contains(size));
+    let size = RwSignal::new(kept.unwrap_or(initial));
     let from = StoredValue::new(None::<(f64, f64)>);
     let key = StoredValue::new(key);
-    let keep = move || engine::remember(&key.get_value(), &format!("{:.0}", size.get_untracked()));
+    let keep = move || engine::remember(&key.get_value(), &format!("{:.2}", size.get_untracked()));
     let at = move |event: &leptos::ev::PointerEvent| match edge {
         Edge::Top => f64::from(event.client_y()),
         Edge::Left | Edge::Right => f64::from(event.client_x()),
@@ -60,7 +61,7 @@ pub(super) fn Pane(name: &'static str, edge: Edge, initial: f64, children: Child
     };
     let moved = move |event: leptos::ev::PointerEvent| {
         if let Some((start, before)) = from.get_value() {
-            size.set(resized(edge, before, at(&event) - start, window_size(edge)));
+            size.set(resized(edge, before, (at(&event) - start) / letter_px(), window_size(edge)));
         }
     };
     let released = move |_| {
@@ -70,8 +71,8 @@ pub(super) fn Pane(name: &'static str, edge: Edge, initial: f64, children: Child
     };
     let keyed = move |event: KeyboardEvent| {
         let by = match (event.key().as_str(), edge) {
-            ("ArrowLeft", Edge::Left | Edge::Right) | ("ArrowUp", Edge::Top) => -STEP_PX,
-            ("ArrowRight", Edge::Left | Edge::Right) | ("ArrowDown", Edge::Top) => STEP_PX,
+            ("ArrowLeft", Edge::Left | Edge::Right) | ("ArrowUp", Edge::Top) => -STEP,
+            ("ArrowRight", Edge::Left | Edge::Right) | ("ArrowDown", Edge::Top) => STEP,
             _ => return,
         };
         event.prevent_default();
@@ -79,13 +80,13 @@ pub(super) fn Pane(name: &'static str, edge: Edge, initial: f64, children: Child
         keep();
     };
     let reset = move |_| {
-        size.set(initial * share);
+        size.set(initial);
         keep();
     };
-    let px = move || format!("{:.0}px", size.get());
+    let length = move || format!("{:.2}rem", size.get());
     let is_row = edge == Edge::Top;
     view! {
-        <div class="pane" data-pane=name data-edge=edge.as_str() style:width=move || (!is_row).then(px) style:height=move || is_row.then(px)>
+        <div class="pane" data-pane=name data-edge=edge.as_str() style:width=move || (!is_row).then(length) style:height=move || is_row.then(length)>
             <div
                 class="splitter"
                 role="separator"
@@ -93,7 +94,7 @@ pub(super) fn Pane(name: &'static str, edge: Edge, initial: f64, children: Child
                 aria-orientation=if is_row { "horizontal" } else { "vertical" }
                 aria-label=format!("Size of the {name} panels")
                 aria-valuenow=move || format!("{:.0}", size.get())
-                aria-valuemin=MIN_PX.to_string()
+                aria-valuemin=MIN.to_string()
                 on:pointerdown=pressed
                 on:pointermove=moved
                 on:pointerup=released
@@ -105,10 +106,10 @@ pub(super) fn Pane(name: &'static str, edge: Edge, initial: f64, children: Child
     }
 }
 
-/// How much room the window has across that edge, pixels.
+/// How much room the window has across that edge.
 fn window_size(edge: Edge) -> f64 {
     let size = if edge == Edge::Top { window().inner_height() } else { window().inner_width() };
-    size.ok().and_then(|size| size.as_f64()).unwrap_or(1280.0)
+    size.ok().and_then(|size| size.as_f64()).unwrap_or(1280.0) / letter_px()
 }
 
 #[cfg(test)]
@@ -117,9 +118,9 @@ mod tests {
 
     #[test]
     fn panes_stay_between_too_small_and_too_large() {
-        assert_eq!(resized(Edge::Right, 248.0, 40.0, 1280.0), 288.0);
-        assert_eq!(resized(Edge::Left, 300.0, 40.0, 1280.0), 260.0);
-        assert_eq!(resized(Edge::Top, 236.0, -5000.0, 720.0), 432.0);
-        assert_eq!(resized(Edge::Right, 248.0, -5000.0, 1280.0), MIN_PX);
+        assert_eq!(resized(Edge::Right, 18.0, 3.0, 90.0), 21.0);
+        assert_eq!(resized(Edge::Left, 21.0, 3.0, 90.0), 18.0);
+        assert_eq!(resized(Edge::Top, 18.0, -500.0, 50.0), 30.0);
+        assert_eq!(resized(Edge::Right, 18.0, -500.0, 90.0), MIN);
     }
 }
