@@ -39,6 +39,7 @@ pub mod signer;
 pub mod site;
 pub mod srt_receiver;
 pub mod streamer;
+pub mod studio_window;
 #[cfg(test)]
 mod tidy;
 pub mod wait;

@@ -179,7 +179,9 @@ fn screen(width: u32, height: u32) -> Result<(Running, String)> {
 
 /// The Studio in a session of its own, and a client that drives it.
 async fn drive(folder: &Path, display: &str) -> Result<Browser> {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/studio");
+    // Clones may share what they build: the folder is that of the run.
+    let tests = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let fixtures = Path::new(&tests).join("fixtures/studio");
     let application = with_camera(folder, &fixtures, &binary()?)?;
     // Both take ports, and neither says which it found: another's bind in between fails clearly below.
     let free = || Ok::<_, std::io::Error>(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());

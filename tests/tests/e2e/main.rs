@@ -30,3 +30,4 @@ mod studio_broadcast;
 mod studio_headless;
 mod studio_identity;
 mod studio_push;
+mod studio_window;
