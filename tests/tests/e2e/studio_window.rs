@@ -110,9 +110,9 @@ async fn a_first_start_leads_to_a_composed_scene() -> Result<()> {
     page.screenshot("studio-wizard-identity").await?;
     check_axe(page, "the wizard, identity").await?;
     set_up(&studio, &origin).await?;
-    studio.choose("select[name='screen']", "Screen").await?;
+    studio.choose("select[name='screen']", "screen").await?;
     studio.choose("select[name='camera']", "Fake Camera").await?;
-    studio.choose("select[name='microphone']", "efault").await?;
+    studio.choose("select[name='microphone']", "PulseAudio").await?;
     // The camera's left half is red, and it stands in the lower right corner.
     wait_for_color(page, "the camera is to be seen", (0.72, 0.85), "r > 200 && g < 60 && b < 60").await?;
     page.screenshot("studio-wizard-capture").await?;
