@@ -263,6 +263,9 @@ fn Loops(input: Memo<Option<Input>>, set: Callback<Input>) -> impl IntoView {
     }
 }
 
+/// What is written, how large, in which colour, and whether it is a format of the time.
+type Lettering = (String, u32, Color, bool);
+
 /// Words and clock: what, how large, in which colour.
 #[component]
 fn Letters(input: Memo<Option<Input>>, set: Callback<Input>) -> impl IntoView {
@@ -271,7 +274,7 @@ fn Letters(input: Memo<Option<Input>>, set: Callback<Input>) -> impl IntoView {
         Some(Input::Clock { format, size, color }) => (format, size, color, true),
         _ => (String::new(), 1, Color([0; 4]), false),
     };
-    let change = move |change: &dyn Fn(&mut (String, u32, Color, bool))| {
+    let change = move |change: &dyn Fn(&mut Lettering)| {
         let mut now = parts(input.get_untracked());
         change(&mut now);
         let (text, size, color, is_clock) = now;

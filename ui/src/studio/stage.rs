@@ -50,7 +50,7 @@ pub(super) fn Stage() -> impl IntoView {
                     <Taking trouble/>
                     <div class="monitor program">
                         <p class="monitor-name"><b>"Program"</b><bdi>{move || name(true)}</bdi></p>
-                        <Picture view="program">{()}</Picture>
+                        <Picture view="program"/>
                     </div>
                 }
                 .into_any(),
@@ -126,7 +126,7 @@ pub(super) fn TransitionChoice(trouble: RwSignal<Option<String>>) -> impl IntoVi
 
 /// One live picture, as large as there is room, with what lies over it.
 #[component]
-pub(super) fn Picture(view: &'static str, children: Children) -> impl IntoView {
+pub(super) fn Picture(view: &'static str, #[prop(optional)] children: Option<Children>) -> impl IntoView {
     let stage = Backstage::get();
     let canvas_size = stage.part(|now| now.collection.canvas);
     let canvas = NodeRef::<html::Canvas>::new();
@@ -170,7 +170,7 @@ pub(super) fn Picture(view: &'static str, children: Children) -> impl IntoView {
         <div class="picture-room" style=("--aspect", aspect)>
             <div class="picture">
                 <canvas node_ref=canvas class="picture-canvas" data-view=view width="640" height="360" role="img" aria-label=if view == "program" { "What viewers see" } else { "The scene in preparation" }></canvas>
-                {children()}
+                {children.map(|over| over())}
             </div>
         </div>
     }

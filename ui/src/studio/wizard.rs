@@ -117,7 +117,7 @@ fn Capture() -> impl IntoView {
     });
     view! {
         <div class="columns capture">
-            <div class="capture-picture"><Picture view="preview">{()}</Picture></div>
+            <div class="capture-picture"><Picture view="preview"/></div>
             <div class="capture-choices">
                 <Choice kind=DeviceKind::Screen label="Screen" trouble/>
                 <Choice kind=DeviceKind::Camera label="Camera" trouble/>
