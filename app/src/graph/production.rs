@@ -101,6 +101,9 @@ impl Production {
         let pipeline = gst::Pipeline::new();
         // The same clock as everybody's: never one of a sound card that may be pulled.
         pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+        // It runs before anything is in it. Elements that start together with their pipeline have its clock a moment earlier
+        // than its base time, and a live compositor that looks in between runs ahead of the clock, for seconds.
+        pipeline.set_state(gst::State::Playing)?;
         let program = Drawing::new(&pipeline, canvas, canvas)?;
         let mixer = gst::ElementFactory::make("audiomixer")
             .property("force-live", true)
@@ -115,6 +118,9 @@ impl Production {
         let elements = [&mixer, &caps, &sound];
         pipeline.add_many(elements)?;
         gst::Element::link_many(elements)?;
+        for element in elements.into_iter().rev() {
+            element.sync_state_with_parent()?;
+        }
         let program_meter = Arc::new(Mutex::new(Meter::default()));
         strip::measure(&sound, &program_meter);
         let keyframes = Arc::new(Keyframes::default());
@@ -132,7 +138,6 @@ impl Production {
             });
         }
         let bus = pipeline.bus().ok_or_else(|| GraphError::Missing("a bus".into()))?;
-        pipeline.set_state(gst::State::Playing)?;
         let now = Instant::now();
         Ok(Self {
             canvas,

@@ -169,3 +169,28 @@ async fn one_sees_through_between_letters_and_black_is_black() {
         assert!(Instant::now() < patience, "blue and black are {under:?} and {beside:?}");
     }
 }
+
+#[test]
+fn pictures_come_at_once_however_busy_the_machine_is_when_it_starts() {
+    gstreamer::init().unwrap();
+    // Threads that start at the same time take the processor from each other in the middle of it.
+    let starts = || {
+        for _ in 0..40 {
+            let (latest, canvas) = (watch::Sender::new(None), Canvas { width: 64, height: 36, frame_rate: 30 });
+            let mut pictures = latest.subscribe();
+            let graph = Graph::start(canvas, Arc::default(), Told::default()).unwrap();
+            graph.look(View::Program, 64, latest);
+            let patience = Instant::now() + Duration::from_secs(3);
+            while !pictures.has_changed().unwrap() {
+                assert!(Instant::now() < patience, "there is no picture");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            pictures.borrow_and_update();
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(starts);
+        }
+    });
+}
