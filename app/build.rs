@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 /// What the window shows until the site is built.
 const PLACEHOLDER: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Skylark</title>\
-<p>Skylark Studio was built without its interface. Build it with <code>cargo xtask run</code>.</p></html>\n";
+<p>Skylark Studio was built without its interface. Open it with <code>cargo xtask studio</code>.</p></html>\n";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A fresh clone has no built interface, and must compile all the same.

@@ -16,6 +16,9 @@ use crate::{
     playlist::{MediaPlaylist, Segment},
 };
 
+/// How long a server that has nothing new is left alone.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+
 /// A part that was played.
 #[derive(Debug, Clone)]
 pub struct PlayedPart {
@@ -177,9 +180,10 @@ impl Player {
 
     async fn reload(&mut self, url: &str) -> Result<()> {
         let answer = self.http.get(url).await?;
-        // A held request is let go when the stream stays silent, and is then asked again.
+        // A held request is let go when the stream stays silent, and is then asked again: not at once, while the server is
+        // away for long.
         if answer.status == 503 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(ASK_AGAIN).await;
             return Ok(());
         }
         ensure!(answer.status == 200, "GET {url} answered {} {:?}", answer.status, answer.text());
@@ -299,4 +303,20 @@ impl Player {
 pub fn resolve(base: &str, reference: &str) -> String {
     let base = url::Url::parse(base);
     base.and_then(|base| base.join(reference)).map_or_else(|_| reference.to_owned(), |url| url.to_string())
+}
+
+/// Plays ten seconds of a clip and checks that picture and sound arrived whole and in sync; answers the number of the first
+/// frame.
+///
+/// # Errors
+/// When something is missing, or comes at the wrong time.
+pub async fn play_whole(http: &Http, multivariant: &str, patience: Duration) -> Result<u16> {
+    let mut player = Player::open(http, multivariant, patience).await?;
+    player.play_seconds(10.0).await?;
+    ensure!(player.runs.len() == 1, "one publisher without interruption is one run, not {}", player.runs.len());
+    let decoded = player.runs[0].decode()?;
+    decoded.check_every_frame()?;
+    decoded.check_sync(30, 40.0, 8)?;
+    ensure!(decoded.sound_gaps.is_empty(), "sound goes on without gaps: {:?}", decoded.sound_gaps);
+    Ok(decoded.frames.first().context("no frame was played")?.number)
 }

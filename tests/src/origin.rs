@@ -96,6 +96,16 @@ impl Origin {
         Ok(origin)
     }
 
+    /// A server that speaks HTTPS, with a certificate that nobody vouches for.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn secure() -> Result<Self> {
+        let (certificate, key) = certificate()?;
+        let toml = "[http]\ntls_cert = \"@FOLDER@/cert.pem\"\ntls_key = \"@FOLDER@/key.pem\"\n";
+        Self::with_files(toml, &[("cert.pem", &certificate), ("key.pem", &key)]).await
+    }
+
     /// Reads from the log which ports the system gave it.
     async fn find_addresses(&mut self) -> Result<()> {
         let log = log_path(self.folder.path());
@@ -291,6 +301,22 @@ impl Drop for Origin {
 
 fn log_path(folder: &Path) -> PathBuf {
     folder.join("origin.log")
+}
+
+/// A self-signed certificate for 127.0.0.1 and its key, PEM.
+fn certificate() -> Result<(String, String)> {
+    let folder = tempfile::tempdir()?;
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let status = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .stderr(Stdio::null())
+        .status()?;
+    ensure!(status.success(), "openssl makes a certificate");
+    Ok((fs::read_to_string(certificate)?, fs::read_to_string(key)?))
 }
 
 /// Starts the server; its log is appended to one file over all its lives.

@@ -31,6 +31,17 @@ pub async fn choose_way(browser: &Browser, way: &str) -> Result<()> {
     browser.click_when_there(&format!("[data-way='{way}']"), SOON).await
 }
 
+/// Signs in with a key, from a button that asks for it.
+///
+/// # Errors
+/// When the page has no such way.
+pub async fn sign_in_with_key(browser: &Browser, button: &str, nsec: &str) -> Result<()> {
+    browser.click_when_there(button, SOON).await?;
+    browser.click_when_there("[data-way='key']", SOON).await?;
+    browser.fill("input[name='key']", nsec).await?;
+    browser.click("#sign-in [type='submit']").await
+}
+
 /// Makes a stream on the streamers' page, which is open and signed in; answers its id and key.
 ///
 /// # Errors

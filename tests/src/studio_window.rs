@@ -62,9 +62,17 @@ impl StudioWindow {
     /// # Errors
     /// When one of its programs does not start.
     pub async fn open(width: u32, height: u32) -> Result<Self> {
+        Self::open_program(&binary()?, width, height).await
+    }
+
+    /// The same with another Studio than the one that was built last.
+    ///
+    /// # Errors
+    /// When one of its programs does not start.
+    pub async fn open_program(studio: &Path, width: u32, height: u32) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("skylark-studio-").tempdir()?;
         let (screen, display) = screen(width, height)?;
-        let page = drive(folder.path(), &display).await?;
+        let page = drive(studio, folder.path(), &display).await?;
         let window = Self { page, session: Session { folder, display, _screen: screen } };
         window.page.resize(width, height).await?;
         window
@@ -178,11 +186,11 @@ fn screen(width: u32, height: u32) -> Result<(Running, String)> {
 }
 
 /// The Studio in a session of its own, and a client that drives it.
-async fn drive(folder: &Path, display: &str) -> Result<Browser> {
+async fn drive(studio: &Path, folder: &Path, display: &str) -> Result<Browser> {
     // Clones may share what they build: the folder is that of the run.
     let tests = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let fixtures = Path::new(&tests).join("fixtures/studio");
-    let application = with_camera(folder, &fixtures, &binary()?)?;
+    let application = with_camera(folder, &fixtures, studio)?;
     // Both take ports, and neither says which it found: another's bind in between fails clearly below.
     let free = || Ok::<_, std::io::Error>(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());
     let (port, native_port) = (free()?, free()?);

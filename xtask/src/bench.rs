@@ -30,6 +30,9 @@ fn prepare(packages: &[&str], program: &str) -> Result<Command> {
     let mut progress = Progress::new(4);
     progress.step("Looking for the packages it needs");
     setup::packages(setup::RUN)?;
+    // What drives it knows the Studio, too.
+    setup::packages(setup::STUDIO)?;
+    setup::packages(setup::STUDIO_BUILD)?;
     setup::packages(packages)?;
     progress.step("Building the viewer page");
     run::build_site()?;

@@ -1,6 +1,7 @@
-//! The project's commands: `cargo xtask run`, `studio`, `test`, `bench`, `fuzz`.
+//! The project's commands: `cargo xtask run`, `studio`, `bundle`, `test`, `bench`, `fuzz`, `picture`.
 
 mod bench;
+mod bundle;
 mod fuzz;
 mod progress;
 mod run;
@@ -19,6 +20,9 @@ Skylark's commands. Run them as `cargo xtask <command>`.
          Prints the viewer page's URL and what to type into OBS. --demo pushes a test picture with sound.
   studio [ARGUMENT…]
          Install what is missing, build the Studio, and open it; `studio --help` says what it can do without a window.
+  bundle [--debug] [--binaries FOLDER] [--output FOLDER]
+         Build the Studio and the origin in release, and make a package of them for Debian 12: prints where it is.
+         --binaries: package what was built before and lies there.
   test   [FILTER]
          Formatting, lints, licences, unit, end-to-end and browser tests; ends with `N passed, N failed`.
          With FILTER: only the end-to-end tests whose name contains it.
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_str() {
         "run" => run::Options::parse(&arguments).and_then(|options| run::run(&options)),
         "studio" => studio::studio(&arguments),
+        "bundle" => bundle::Options::parse(&arguments).and_then(|options| bundle::bundle(&options)),
         "test" => test::test(arguments.first().map(String::as_str)),
         "bench" => bench::bench(&arguments),
         "fuzz" => fuzz::fuzz(&arguments),

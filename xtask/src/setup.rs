@@ -12,10 +12,9 @@ use crate::progress;
 
 /// To build and start the origin with its site.
 pub(crate) const RUN: &[&str] = &["build-essential", "ca-certificates", "nodejs", "npm", "pkg-config", "util-linux"];
-/// To build and open the Studio: its web view, GStreamer with encoders, sound, and a keychain.
+/// What the Studio runs with, besides the libraries that it is linked with: GStreamer's plugins with their encoders, and the way
+/// from ALSA's microphones to a sound server. Its package depends on them.
 pub(crate) const STUDIO: &[&str] = &[
-    "clang",
-    "gnome-keyring",
     "gstreamer1.0-libav",
     "gstreamer1.0-pipewire",
     "gstreamer1.0-plugins-bad",
@@ -24,6 +23,12 @@ pub(crate) const STUDIO: &[&str] = &[
     "gstreamer1.0-plugins-ugly",
     "gstreamer1.0-pulseaudio",
     "gstreamer1.0-x",
+    "libasound2-plugins",
+];
+/// What it is compiled with, and a keychain.
+pub(crate) const STUDIO_BUILD: &[&str] = &[
+    "clang",
+    "gnome-keyring",
     "libasound2-dev",
     "libgstreamer-plugins-base1.0-dev",
     "libgstreamer1.0-dev",
@@ -37,12 +42,12 @@ pub(crate) const TEST: &[&str] = &[
     "chromium-driver",
     "curl",
     "dbus",
+    "desktop-file-utils",
     "ffmpeg",
     "fonts-dejavu-core",
     "fonts-noto-color-emoji",
     "gstreamer1.0-tools",
     "iproute2",
-    "libasound2-plugins",
     "obs-studio",
     "openssl",
     "pulseaudio",

@@ -17,27 +17,24 @@ pub(crate) fn studio(arguments: &[String]) -> Result<()> {
     progress.step("Looking for the packages it needs");
     setup::packages(setup::RUN)?;
     setup::packages(setup::STUDIO)?;
+    setup::packages(setup::STUDIO_BUILD)?;
     progress.step("Building its interface");
     run::build_site()?;
     progress.step("Building the Studio and the origin");
-    let binary = build()?;
+    let binary = build(false)?.join("skylark");
     progress.step("Opening the Studio");
     let mut command = child::command(&binary.to_string_lossy(), Orphaned::Terminated);
     progress::run(command.args(arguments))
 }
 
-/// Builds the Studio's binary with its interface in it; answers where it is. The origin lies beside it.
-fn build() -> Result<PathBuf> {
+/// Builds the Studio with its interface in it, and the origin; answers the folder with both.
+pub(crate) fn build(release: bool) -> Result<PathBuf> {
     let mut cargo = progress::cargo();
-    cargo.args([
-        "build",
-        "--package",
-        "skylark",
-        "--package",
-        "skylark-origin",
-        "--features",
-        "skylark/custom-protocol",
-    ]);
+    cargo.args(["build", "--package", "skylark", "--package", "skylark-origin"]);
+    cargo.args(["--features", "skylark/custom-protocol"]);
+    if release {
+        cargo.arg("--release");
+    }
     progress::run(&mut cargo)?;
-    Ok(progress::target().join("debug/skylark"))
+    Ok(progress::target().join(if release { "release" } else { "debug" }))
 }

@@ -92,6 +92,7 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     progress.step("Looking for the packages it needs");
     setup::packages(setup::RUN)?;
     setup::packages(setup::STUDIO)?;
+    setup::packages(setup::STUDIO_BUILD)?;
     setup::packages(setup::TEST)?;
     if filter.is_none() {
         progress.step("Formatting");

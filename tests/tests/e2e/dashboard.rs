@@ -8,6 +8,7 @@ use e2e::{
     clip::Clip,
     origin::{Origin, StreamKey},
     publish,
+    site::sign_in_with_key,
     streamer::{OPEN_TO_ALL, Streamer},
 };
 use serde_json::json;
@@ -32,10 +33,7 @@ async fn a_streamer_goes_live_from_the_browser_and_ends() -> Result<()> {
     let nsec = Streamer::new(&origin, 1).await?.nsec()?;
     let host = Browser::open(Window::Desktop, Autoplay::MutedOnly).await?;
     host.goto(&origin.url("/studio-web")).await?;
-    host.click_when_there("#dashboard-sign-in", SOON).await?;
-    host.click_when_there("[data-way='key']", SOON).await?;
-    host.fill("input[name='key']", &nsec).await?;
-    host.click("#sign-in [type='submit']").await?;
+    sign_in_with_key(&host, "#dashboard-sign-in", &nsec).await?;
     host.click_when_there("input[name='title']", SOON).await?;
     host.fill("input[name='title']", "Evening jam").await?;
     host.fill("input[name='tags']", "music, #jazz").await?;
@@ -84,10 +82,7 @@ async fn a_dead_browser_and_a_dead_encoder_end_the_live_event() -> Result<()> {
     let nsec = Streamer::new(&origin, 1).await?.nsec()?;
     let host = Browser::open(Window::Phone, Autoplay::MutedOnly).await?;
     host.goto(&origin.url("/studio-web")).await?;
-    host.click_when_there("#dashboard-sign-in", SOON).await?;
-    host.click_when_there("[data-way='key']", SOON).await?;
-    host.fill("input[name='key']", &nsec).await?;
-    host.click("#sign-in [type='submit']").await?;
+    sign_in_with_key(&host, "#dashboard-sign-in", &nsec).await?;
     host.click_when_there("input[name='title']", SOON).await?;
     host.fill("input[name='title']", "Short show").await?;
     host.click(".details-form [type='submit']").await?;

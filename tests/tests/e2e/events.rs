@@ -1,10 +1,6 @@
 //! Live events by their address in Chromium: those of other servers, and ours; links to them, and our player elsewhere.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use e2e::{
@@ -20,24 +16,6 @@ use serde_json::json;
 use skylark_protocol::{address::Address, event::PublicKey, nip19::Entity};
 
 const SOON: Duration = Duration::from_secs(40);
-
-/// A server with TLS, as pages may load other people's streams only from such.
-async fn far() -> Result<Origin> {
-    let folder = tempfile::tempdir()?;
-    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    let status = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .stderr(Stdio::null())
-        .status()?;
-    ensure!(status.success(), "openssl makes a certificate");
-    let (certificate, key) = (fs::read_to_string(certificate)?, fs::read_to_string(key)?);
-    let toml = "[http]\ntls_cert = \"@FOLDER@/cert.pem\"\ntls_key = \"@FOLDER@/key.pem\"\n";
-    Origin::with_files(toml, &[("cert.pem", &certificate), ("key.pem", &key)]).await
-}
 
 /// A relay that carries anybody's live events, and a server that looks there.
 async fn relay_and_home() -> Result<(Origin, Origin)> {
@@ -57,7 +35,8 @@ async fn relay(origin: &Origin) -> Result<RelayClient> {
 
 #[tokio::test]
 async fn a_stream_of_another_server_plays_here_and_its_viewers_talk() -> Result<()> {
-    let far = far().await?;
+    // Pages may load other people's streams only over TLS.
+    let far = Origin::secure().await?;
     let key = far.create_key()?;
     let _publisher = publish::ffmpeg_rtmp(&Clip::default().file()?, &far.rtmp_url(&key))?;
     let (away, home) = relay_and_home().await?;

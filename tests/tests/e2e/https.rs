@@ -1,12 +1,8 @@
 //! HTTPS with HTTP/2, as Safari needs it for low latency.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{process::Command, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use e2e::{
     browser::{Autoplay, Browser, Window, check_shown},
     clip::Clip,
@@ -17,31 +13,9 @@ use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(40);
 
-/// A self-signed certificate for 127.0.0.1 and its key, PEM.
-fn certificate() -> Result<(String, String)> {
-    let folder = tempfile::tempdir()?;
-    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    let status = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .stderr(Stdio::null())
-        .status()?;
-    ensure!(status.success(), "openssl makes a certificate");
-    Ok((fs::read_to_string(certificate)?, fs::read_to_string(key)?))
-}
-
-async fn secure_origin() -> Result<Origin> {
-    let (certificate, key) = certificate()?;
-    let toml = "[http]\ntls_cert = \"@FOLDER@/cert.pem\"\ntls_key = \"@FOLDER@/key.pem\"\n";
-    Origin::with_files(toml, &[("cert.pem", &certificate), ("key.pem", &key)]).await
-}
-
 #[tokio::test]
 async fn https_speaks_http_2_and_http_1() -> Result<()> {
-    let origin = secure_origin().await?;
+    let origin = Origin::secure().await?;
     for (option, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
         let output = Command::new("curl")
             .args([
@@ -62,7 +36,7 @@ async fn https_speaks_http_2_and_http_1() -> Result<()> {
 
 #[tokio::test]
 async fn a_browser_plays_over_http_2() -> Result<()> {
-    let origin = secure_origin().await?;
+    let origin = Origin::secure().await?;
     let key = origin.create_key()?;
     let _publisher = publish::ffmpeg_rtmp(&Clip::default().file()?, &origin.rtmp_url(&key))?;
     let browser = Browser::open(Window::Desktop, Autoplay::MutedOnly).await?;

@@ -17,6 +17,7 @@ mod keys;
 mod mirror;
 mod nostr_tools;
 mod outside_relay;
+mod package;
 mod page;
 mod players;
 mod private;

@@ -10,19 +10,13 @@ use e2e::{
     hls::Player,
     origin::{Origin, StreamKey},
     publish,
+    site::sign_in_with_key,
     streamer::{OPEN_TO_ALL, Streamer},
 };
 use hyper::Method;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(40);
-
-async fn sign_in(browser: &Browser, button: &str, nsec: &str) -> Result<()> {
-    browser.click_when_there(button, SOON).await?;
-    browser.click_when_there("[data-way='key']", SOON).await?;
-    browser.fill("input[name='key']", nsec).await?;
-    browser.click("#sign-in [type='submit']").await
-}
 
 async fn wait_for_state(browser: &Browser, state: &str) -> Result<()> {
     let script = format!("return document.querySelector('#player')?.dataset.state === {}", json!(state));
@@ -36,7 +30,7 @@ async fn guests_are_let_in_watch_talk_and_are_shown_out() -> Result<()> {
     let (streamer, friend) = (Streamer::new(&origin, 1).await?, Streamer::new(&origin, 2).await?);
     let host = Browser::open(Window::Desktop, Autoplay::MutedOnly).await?;
     host.goto(&origin.url("/studio-web")).await?;
-    sign_in(&host, "#dashboard-sign-in", &streamer.nsec()?).await?;
+    sign_in_with_key(&host, "#dashboard-sign-in", &streamer.nsec()?).await?;
     host.click_when_there("input[name='title']", SOON).await?;
     host.fill("input[name='title']", "Family only").await?;
     host.click("input[name='private']").await?;
@@ -58,7 +52,7 @@ async fn guests_are_let_in_watch_talk_and_are_shown_out() -> Result<()> {
     guest.goto(&origin.page(&stream)).await?;
     wait_for_state(&guest, "private").await?;
     guest.screenshot("private-signed-out").await?;
-    sign_in(&guest, "#gate-sign-in", &friend.nsec()?).await?;
+    sign_in_with_key(&guest, "#gate-sign-in", &friend.nsec()?).await?;
     guest.wait_for("the door stays shut", SOON, "return !!document.querySelector('#gate-refused')").await?;
     guest.screenshot("private-refused").await?;
     let npub = guest.script("return document.querySelector('.npub').textContent").await?;

@@ -8,7 +8,7 @@ use e2e::{
     clip::Clip,
     hls::Player,
     origin::Origin,
-    publish,
+    publish, wait,
 };
 use skylark_protocol::StreamState;
 
@@ -63,7 +63,11 @@ async fn a_stopping_server_gives_viewers_what_is_left() -> Result<()> {
     let url = format!("{}?_HLS_msn={}&_HLS_part={part}", player.url, msn + 1);
     let client = origin.client().clone();
     let held = tokio::spawn(async move { client.get(&url).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let is_held = async || {
+        let metrics = origin.client().get(&origin.url("/metrics")).await.ok()?.text();
+        metrics.lines().any(|line| line == "skylark_http_held 1").then_some(())
+    };
+    wait::until("the request is held", SOON, is_held).await?;
     let status = origin.terminate()?;
     ensure!(status.success(), "the server ended with {status}");
     let answer = held.await??;

@@ -12,13 +12,13 @@ use crate::{Workspace, inputs, run};
 /// Programs of the site: one for viewers, one for streamers, one for the front page, one for live events of other servers,
 /// one for the Studio's window, so that nobody loads what only others need.
 pub(crate) const PROGRAMS: [&str; 5] = ["viewer", "dashboard", "discover", "event", "studio"];
-/// The page of each program, and the script that starts it.
-const PAGES: [(&str, &str); 5] = [
-    ("index.html", "boot.js"),
-    ("dashboard.html", "boot-dashboard.js"),
-    ("discover.html", "boot-discover.js"),
-    ("event.html", "boot-event.js"),
-    ("studio.html", "boot-studio.js"),
+/// The page of each program, in the order of [`PROGRAMS`].
+const PAGES: [Page; 5] = [
+    Page { file: "index.html", title: "Skylark", asks: None },
+    Page { file: "dashboard.html", title: "Your streams · Skylark", asks: None },
+    Page { file: "discover.html", title: "Skylark", asks: Some("/api/v1/discover") },
+    Page { file: "event.html", title: "Skylark", asks: None },
+    Page { file: "studio.html", title: "Skylark Studio", asks: None },
 ];
 /// The sheet of all pages, and those that single pages load besides.
 const SHEETS: [&str; 5] = ["viewer.css", "dashboard.css", "discover.css", "event.css", "studio.css"];
@@ -40,6 +40,15 @@ const LOADED_LATER: &[&str] = &[
     "backstage",
     "picture",
 ];
+/// What pages differ in, beside their programs.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    file: &'static str,
+    title: &'static str,
+    /// What its program asks the origin for at once.
+    asks: Option<&'static str>,
+}
+
 /// Extensions worth a compressed copy.
 const COMPRESSIBLE: &[&str] = &["html", "js", "css", "wasm", "svg", "json", "webmanifest"];
 
@@ -81,14 +90,32 @@ pub fn assemble(workspace: &Workspace, programs: &Path) -> Result<Site> {
             assets.add(&format!("{program}.js"), glue);
         }
         let mut pages = Vec::new();
-        for (page, script) in PAGES {
-            assets.add(script, read(&ui.join("js").join(script))?);
-            pages.push((page, read(&ui.join(page))?));
+        let template = fs::read_to_string(ui.join("page.html")).context("reading ui/page.html")?;
+        for (program, page) in PROGRAMS.into_iter().zip(PAGES) {
+            let script = format!("boot-{program}.js");
+            assets.add(&script, read(&ui.join("js").join(&script))?);
+            pages.push((page.file, page.fill(&template, program).into_bytes()));
         }
         assets.finish(pages)
     })();
     fs::remove_dir_all(&work).ok();
     result
+}
+
+impl Page {
+    fn fill(&self, template: &str, program: &str) -> String {
+        let asks = |path| {
+            format!("<link rel=\"preload\" href=\"{path}\" as=\"fetch\" type=\"application/json\" crossorigin>\n")
+        };
+        let sheet = format!("{program}.css");
+        let own_sheet = match SHEETS.contains(&sheet.as_str()) && sheet != SHEETS[0] {
+            true => format!("<link rel=\"stylesheet\" href=\"/assets/{sheet}\">\n"),
+            false => String::new(),
+        };
+        let asked = self.asks.map(asks).unwrap_or_default();
+        let filled = template.replace("{title}", self.title).replace("{program}", program);
+        filled.replace("{asks}\n", &asked).replace("{own sheet}\n", &own_sheet)
+    }
 }
 
 /// JavaScript glue and wasm for the web.
@@ -248,6 +275,17 @@ mod tests {
         let mut changed = Assets::default();
         changed.add("a.js", b"export const a = 2;".to_vec());
         assert_ne!(changed.renamed["a.js"], first);
+    }
+
+    #[test]
+    fn pages_differ_in_their_program_title_and_sheet() {
+        let template = "<title>{title}</title>\n{asks}\n/assets/viewer.css\n{own sheet}\n/assets/boot-{program}.js\n";
+        let [viewer, _, discover, ..] = PAGES;
+        let expected = "<title>Skylark</title>\n/assets/viewer.css\n/assets/boot-viewer.js\n";
+        assert_eq!(viewer.fill(template, "viewer"), expected);
+        let filled = discover.fill(template, "discover");
+        assert!(filled.contains("/assets/discover.css") && filled.contains("\"/api/v1/discover\""), "{filled}");
+        assert!(!filled.contains('{'), "{filled}");
     }
 
     #[test]

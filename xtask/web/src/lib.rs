@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`compiler`] | finds or fetches a compiler for `wasm32-unknown-unknown` |
 //! | [`npm`] | hls.js and the style compilers, at the versions of `ui/package-lock.json` |
-//! | [`bundle`] | wasm glue, hashed names, `index.html`, compressed copies |
+//! | [`bundle`] | wasm glue, hashed names, pages, compressed copies |
 //! | [`inputs`] | content hash of everything that the result depends on |
 //!
 //! [`build`] runs them in order and does nothing when the inputs are those of the last run.
