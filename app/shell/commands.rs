@@ -52,6 +52,12 @@ pub(crate) async fn watch(backstage: State<'_, Backstage>, channel: Channel<Upda
     }
 }
 
+/// The page shows the Studio, and takes clicks.
+#[tauri::command]
+pub(crate) fn ready(backstage: State<'_, Backstage>) {
+    tracing::info!(after_ms = backstage.started.elapsed().as_millis(), "the window is usable");
+}
+
 /// Sends pictures of a view, about `width` pixels wide; answers the number by which they are acknowledged and ended.
 #[tauri::command]
 pub(crate) async fn watch_pictures(

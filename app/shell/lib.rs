@@ -10,7 +10,7 @@ mod commands;
 mod hotkeys;
 mod pictures;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
 use skylark_protocol::studio::{BroadcastState, Problem, Snapshot};
@@ -30,6 +30,8 @@ struct Backstage {
     close_asked: Notify,
     /// Counts how often the page was loaded: only the newest is told anything.
     page: watch::Sender<u32>,
+    /// When the program did.
+    started: Instant,
 }
 
 impl Backstage {
@@ -64,6 +66,7 @@ pub fn run() -> Result<()> {
         pictures: pictures::Watches::default(),
         close_asked: Notify::new(),
         page: watch::Sender::new(0),
+        started: Instant::now(),
     };
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, _, _| show(app)))
@@ -72,6 +75,7 @@ pub fn run() -> Result<()> {
         .manage(backstage)
         .invoke_handler(tauri::generate_handler![
             commands::run,
+            commands::ready,
             commands::watch,
             commands::watch_pictures,
             commands::acknowledge,

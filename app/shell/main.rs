@@ -54,6 +54,9 @@ struct HeadlessOptions {
     /// Prints a line of JSON every second.
     #[arg(long, requires = "headless")]
     report: bool,
+    /// Makes live pictures as for a window, to measure what they cost.
+    #[arg(long, requires = "headless")]
+    watch: bool,
     /// Keeps identities, settings and recordings here instead of the user's folders.
     #[arg(long, requires = "headless", value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -89,6 +92,7 @@ fn run_headless(scene: PathBuf, given: HeadlessOptions) -> Result<()> {
         records: given.record,
         duration: given.duration.map(Duration::from_secs),
         reports: given.report,
+        watches: given.watch,
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use skylark_protocol::{
     api::StreamDetails,
-    studio::{BroadcastState, Command, Problem},
+    studio::{BroadcastState, Command, Problem, View},
 };
 
 use crate::{
@@ -16,6 +16,8 @@ use crate::{
 pub const PUSH_URL: &str = "SKYLARK_PUSH_URL";
 /// How often a report is printed.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Width of live pictures, pixels: what a window of 1280×720 asks for.
+const WATCHED_WIDTH: u32 = 640;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Options {
     pub duration: Option<Duration>,
     /// Prints a line of JSON every second.
     pub reports: bool,
+    /// Makes live pictures of the program as for a window, and looks at none: what they cost can be measured.
+    pub watches: bool,
 }
 
 /// Why it did not work.
@@ -78,6 +82,8 @@ pub async fn run(options: Options, stop: impl Future<Output = ()>) -> Result<(),
 }
 
 async fn produce(studio: &Arc<Studio>, options: &Options, stop: impl Future<Output = ()>) -> Result<(), HeadlessError> {
+    // Trying encoders takes the processor from those that work, and what is tried first is chosen well.
+    studio.encoders_tried().await;
     if let Some(url) = &options.push_url {
         studio.push_to(url)?;
         say("sending");
@@ -94,6 +100,13 @@ async fn produce(studio: &Arc<Studio>, options: &Options, stop: impl Future<Outp
         studio.run(Command::StartRecording).await?;
         say("recording");
     }
+    let watching = async {
+        if options.watches {
+            let mut pictures = studio.pictures(View::Program, WATCHED_WIDTH);
+            while pictures.next().await.is_some() {}
+        }
+        std::future::pending::<()>().await;
+    };
     let over = async {
         match options.duration {
             Some(duration) => tokio::time::sleep(duration).await,
@@ -104,6 +117,7 @@ async fn produce(studio: &Arc<Studio>, options: &Options, stop: impl Future<Outp
         () = stop => Ok(()),
         () = over => Ok(()),
         () = report(studio), if options.reports => Ok(()),
+        () = watching => Ok(()),
         ended = follow(studio, options.live.is_some()) => ended,
     }
 }
@@ -162,7 +176,7 @@ async fn report(studio: &Studio) {
                     "p95_ms": latency.p95_ms,
                     "max_ms": latency.max_ms,
                     "late_frames": latency.late_frames,
-                    "given_frames": latency.given_frames,
+                    "dropped_frames": latency.dropped_frames,
                     "made_frames": latency.made_frames,
                 })
             })

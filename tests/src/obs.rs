@@ -58,6 +58,8 @@ pub struct Settings<'a> {
     pub key: &'a str,
     /// Keyframe interval.
     pub keyframes: Keyframes,
+    /// What x264 is told about speed.
+    pub preset: &'a str,
     /// The file that the scene plays.
     pub clip: &'a Path,
 }
@@ -89,6 +91,12 @@ impl Obs {
         command.env("DISPLAY", format!(":{display}")).env("QT_QPA_PLATFORM", "xcb").env("LIBGL_ALWAYS_SOFTWARE", "1");
         let program = Publisher::spawn("obs", &mut command)?;
         Ok(Self { program, display, _screen: screen, home })
+    }
+
+    /// The process that OBS and what it starts are below of.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.program.id()
     }
 
     /// OBS's log.
@@ -135,6 +143,7 @@ fn write_settings(home: &Path, settings: &Settings<'_>) -> Result<()> {
             ("@SERVER@", settings.server),
             ("@KEY@", settings.key),
             ("@X264@", keyframes),
+            ("@PRESET@", settings.preset),
             ("@CLIP@", &clip),
             ("@HOME@", &home.to_string_lossy()),
         ];
@@ -156,6 +165,21 @@ fn start_screen() -> Result<(Running, u32)> {
     Ok((screen, display))
 }
 
+/// This program again, in a network and process namespace of its own that has nothing but its loopback; arguments follow.
+///
+/// # Errors
+/// When the system does not say which program this is.
+pub fn namespace() -> Result<Command> {
+    let mut command = child::command("unshare", Orphaned::Terminated);
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]);
+    command.args(["sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
+    command.arg(std::env::current_exe()?).env(INSIDE, "1").stdin(Stdio::null());
+    Ok(command)
+}
+
 /// Runs the test of this name again, in a network and process namespace of its own. `true` inside of it: go on;
 /// `false` outside: it has been run, and passed.
 ///
@@ -167,14 +191,9 @@ pub fn inside_namespace(test: &str) -> Result<bool> {
     if std::env::var_os(INSIDE).is_some() {
         return Ok(true);
     }
-    let mut command = child::command("unshare", Orphaned::Terminated);
-    if !rustix::process::geteuid().is_root() {
-        command.args(["--user", "--map-root-user"]);
-    }
-    command.args(["--net", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"]);
-    command.args(["sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
-    command.arg(std::env::current_exe()?).args(["--exact", test, "--nocapture"]);
-    let output = command.env(INSIDE, "1").stdin(Stdio::null()).output().context("cannot start unshare")?;
+    let mut command = namespace()?;
+    command.args(["--exact", test, "--nocapture"]);
+    let output = command.output().context("cannot start unshare")?;
     let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.success(), "in its own network:\n{printed}");
     ensure!(printed.contains("1 passed"), "there is no test {test}:\n{printed}");

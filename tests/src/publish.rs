@@ -47,6 +47,12 @@ impl Publisher {
         wait::until("the publisher ends by itself", patience, async || running.ended().ok().flatten()).await
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
     /// It is still publishing.
     #[must_use]
     pub fn is_running(&mut self) -> bool {

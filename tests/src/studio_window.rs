@@ -8,7 +8,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -23,6 +23,12 @@ use xtask::child::{self, Orphaned, Running};
 
 use crate::{browser::Browser, wait};
 
+/// Where the Studio keeps what it knows, below the folder of its session.
+const KEPT: &str = "home/.local/share/skylark";
+/// What it writes when somebody can use its window.
+const USABLE: &str = "the window is usable";
+/// How often it is looked for.
+const USABLE_POLL: Duration = Duration::from_millis(10);
 /// How long the window may take to be there. A busy machine compiles its page slowly.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -62,7 +68,7 @@ impl StudioWindow {
     /// # Errors
     /// When one of its programs does not start.
     pub async fn open(width: u32, height: u32) -> Result<Self> {
-        Self::open_program(&binary()?, width, height).await
+        Self::open_in(folder()?, &binary()?, width, height).await
     }
 
     /// The same with another Studio than the one that was built last.
@@ -70,7 +76,22 @@ impl StudioWindow {
     /// # Errors
     /// When one of its programs does not start.
     pub async fn open_program(studio: &Path, width: u32, height: u32) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("skylark-studio-").tempdir()?;
+        Self::open_in(folder()?, studio, width, height).await
+    }
+
+    /// The same with scenes that were made before.
+    ///
+    /// # Errors
+    /// When one of its programs does not start.
+    pub async fn open_with(scenes: &Value, width: u32, height: u32) -> Result<Self> {
+        let folder = folder()?;
+        let kept = folder.path().join(KEPT);
+        fs::create_dir_all(&kept)?;
+        fs::write(kept.join("scenes.json"), scenes.to_string())?;
+        Self::open_in(folder, &binary()?, width, height).await
+    }
+
+    async fn open_in(folder: TempDir, studio: &Path, width: u32, height: u32) -> Result<Self> {
         let (screen, display) = screen(width, height)?;
         let page = drive(studio, folder.path(), &display).await?;
         let window = Self { page, session: Session { folder, display, _screen: screen } };
@@ -105,9 +126,39 @@ impl StudioWindow {
     /// # Errors
     /// When they are not there, or cannot be read.
     pub fn scenes(&self) -> Result<Value> {
-        let path = self.folder().join("home/.local/share/skylark/scenes.json");
+        let path = self.folder().join(KEPT).join("scenes.json");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The Studio's process.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn process(&self) -> Result<u32> {
+        let id = fs::read_to_string(self.folder().join("studio.pid")).context("the Studio was not started")?;
+        Ok(id.trim().parse()?)
+    }
+
+    /// How long a Studio takes from its start until its window can be used. Nobody drives it: a driver slows it down.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn launch() -> Result<Duration> {
+        let folder = folder()?;
+        let (_screen, display) = screen(1280, 720)?;
+        let mut command = session(folder.path(), &display);
+        command.arg(with_camera(folder.path(), &binary()?)?).env("RUST_LOG", "skylark_shell=info");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let _studio = Running::spawn("studio", &mut command, Duration::from_secs(5)).context("cannot start it")?;
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+        let patience = Instant::now() + START_PATIENCE;
+        while !read("studio.log").contains(USABLE) {
+            ensure!(Instant::now() < patience, "its window did not come:\n{}", read("studio.log"));
+            tokio::time::sleep(USABLE_POLL).await;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        Ok(now.saturating_sub(Duration::from_millis(read("studio.started").trim().parse()?)))
     }
 
     /// Presses the mouse at a point of the window, moves it by so much and lets go.
@@ -171,8 +222,16 @@ impl StudioWindow {
     }
 }
 
-/// A screen without a monitor.
-fn screen(width: u32, height: u32) -> Result<(Running, String)> {
+/// Where a session keeps everything.
+fn folder() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("skylark-studio-").tempdir()?)
+}
+
+/// A screen without a monitor, and how programs name it.
+///
+/// # Errors
+/// When Xvfb does not start.
+pub fn screen(width: u32, height: u32) -> Result<(Running, String)> {
     let mut command = child::command("Xvfb", Orphaned::Killed);
     command.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &format!("{width}x{height}x24")]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -187,22 +246,15 @@ fn screen(width: u32, height: u32) -> Result<(Running, String)> {
 
 /// The Studio in a session of its own, and a client that drives it.
 async fn drive(studio: &Path, folder: &Path, display: &str) -> Result<Browser> {
-    // Clones may share what they build: the folder is that of the run.
-    let tests = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-    let fixtures = Path::new(&tests).join("fixtures/studio");
-    let application = with_camera(folder, &fixtures, studio)?;
+    let application = with_camera(folder, studio)?;
     // Both take ports, and neither says which it found: another's bind in between fails clearly below.
     let free = || Ok::<_, std::io::Error>(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());
     let (port, native_port) = (free()?, free()?);
     let log = fs::File::create(folder.join("driver.log"))?;
-    let session = fixtures.join("session.sh");
-    let mut command = child::command("bash", Orphaned::Killed);
-    command.arg(session).arg(folder).arg(program("SKYLARK_TAURI_DRIVER")?);
+    let mut command = session(folder, display);
+    command.arg(program("SKYLARK_TAURI_DRIVER")?);
     command.args(["--port", &port.to_string(), "--native-port", &native_port.to_string()]);
     command.args(["--native-driver", "/usr/bin/WebKitWebDriver"]);
-    command.env("DISPLAY", display).env_remove("WAYLAND_DISPLAY").env_remove("DBUS_SESSION_BUS_ADDRESS");
-    // Without a graphics card, drawing in layers costs more than it saves.
-    command.env("WEBKIT_DISABLE_COMPOSITING_MODE", "1").env("NO_AT_BRIDGE", "1");
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     let driver =
         Running::spawn("tauri-driver", &mut command, Duration::from_secs(5)).context("cannot start the session")?;
@@ -218,17 +270,48 @@ async fn drive(studio: &Path, folder: &Path, display: &str) -> Result<Browser> {
     Browser::of(client, driver)
 }
 
-/// A program that starts the Studio with the camera that only it sees.
-fn with_camera(folder: &Path, fixtures: &Path, studio: &Path) -> Result<PathBuf> {
+/// A session of its own for the program that is the next argument.
+fn session(folder: &Path, display: &str) -> Command {
+    let mut command = child::command("bash", Orphaned::Killed);
+    command.arg(fixtures().join("session.sh")).arg(folder);
+    command.env("DISPLAY", display).env_remove("WAYLAND_DISPLAY").env_remove("DBUS_SESSION_BUS_ADDRESS");
+    // Without a graphics card, drawing in layers costs more than it saves.
+    command.env("WEBKIT_DISABLE_COMPOSITING_MODE", "1").env("NO_AT_BRIDGE", "1");
+    command
+}
+
+/// Where the scripts and the camera of these sessions are.
+#[must_use]
+pub fn fixtures() -> PathBuf {
+    // Clones may share what they build: the folder is that of the run.
+    let tests = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&tests).join("fixtures/studio")
+}
+
+/// Compiles the camera: a library that answers for the kernel in programs that load it first.
+///
+/// # Errors
+/// When it does not compile.
+pub fn camera(folder: &Path) -> Result<PathBuf> {
     let camera = folder.join("libfakecam.so");
     let mut compile = Command::new("cc");
-    compile.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&camera).arg(fixtures.join("fakecam.c")).arg("-ldl");
+    compile.args(["-shared", "-fPIC", "-O2", "-o"]).arg(&camera).arg(fixtures().join("fakecam.c")).arg("-ldl");
     ensure!(compile.status()?.success(), "the camera does not compile");
+    Ok(camera)
+}
+
+/// A program that starts the Studio with the camera that only it sees.
+fn with_camera(folder: &Path, studio: &Path) -> Result<PathBuf> {
+    let camera = camera(folder)?;
     let start = folder.join("skylark");
     let (camera, studio) = (camera.display(), studio.display());
     fs::write(
         &start,
-        format!("#!/bin/sh\nLD_PRELOAD='{camera}' exec '{studio}' \"$@\" 2>'{}/studio.log'\n", folder.display()),
+        format!(
+            "#!/bin/sh\ncd '{}'\necho $$ >studio.pid\ndate +%s%3N >studio.started\n\
+             LD_PRELOAD='{camera}' exec '{studio}' \"$@\" 2>studio.log\n",
+            folder.display()
+        ),
     )?;
     fs::set_permissions(&start, fs::Permissions::from_mode(0o755))?;
     Ok(start)

@@ -14,7 +14,14 @@ export async function run(command) {
 /** Hears everything that the Studio says, as JSON; answers a problem as JSON, or nothing. */
 export async function watch(hear) {
   const channel = new Channel();
-  channel.onmessage = (update) => hear(JSON.stringify(update));
+  let isReady = false;
+  channel.onmessage = (update) => {
+    hear(JSON.stringify(update));
+    if (isReady) return;
+    isReady = true;
+    // After the frame that shows it was painted.
+    requestAnimationFrame(() => setTimeout(() => invoke("ready")));
+  };
   try {
     await invoke("watch", { channel });
   } catch (problem) {

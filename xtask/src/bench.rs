@@ -6,14 +6,15 @@ use anyhow::Result;
 
 use crate::{
     progress::{self, Progress},
-    run, setup, tools,
+    run, setup, studio, tools,
 };
 
 /// Measures; the rows and options are the bench program's own.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    let mut program = prepare(setup::BENCH, "bench")?;
     let has_rows = arguments.iter().any(|argument| !argument.starts_with('-'));
-    if !has_rows || arguments.iter().any(|argument| argument == "relay") {
+    let asks_for = |row: &str| !has_rows || arguments.iter().any(|argument| argument.starts_with(row));
+    let mut program = prepare(setup::BENCH, "bench", asks_for("studio"))?;
+    if asks_for("relay") {
         program.env("SKYLARK_NOSTR_RS_RELAY", tools::nostr_rs_relay()?);
     }
     progress::run(program.args(arguments))
@@ -21,26 +22,38 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
 
 /// Makes the picture of the README.
 pub(crate) fn picture() -> Result<()> {
-    let mut program = prepare(setup::TEST, "picture")?;
+    let mut program = prepare(setup::TEST, "picture", false)?;
     progress::run(program.arg(progress::root().join("docs/viewer.png")))
 }
 
-/// A release origin with its site, and a program of the `e2e` package that knows where they are.
-fn prepare(packages: &[&str], program: &str) -> Result<Command> {
-    let mut progress = Progress::new(4);
+/// A release origin with its site, the Studio if it is asked for, and a program of the `e2e` package that knows where they
+/// are.
+fn prepare(packages: &[&str], program: &str, with_studio: bool) -> Result<Command> {
+    let mut progress = Progress::new(3);
     progress.step("Looking for the packages it needs");
     setup::packages(setup::RUN)?;
     // What drives it knows the Studio, too.
     setup::packages(setup::STUDIO)?;
     setup::packages(setup::STUDIO_BUILD)?;
     setup::packages(packages)?;
-    progress.step("Building the viewer page");
+    if with_studio {
+        setup::packages(setup::STUDIO)?;
+        setup::packages(setup::TEST)?;
+    }
+    progress.step("Building the pages");
     run::build_site()?;
-    progress.step("Building the origin (release)");
-    let origin = run::build_origin(true)?;
-    progress.step("Building what drives it");
-    progress::run(progress::cargo().args(["build", "--release", "--package", "e2e", "--bins"]))?;
-    let mut command = Command::new(progress::target().join("release").join(program));
-    command.env("SKYLARK_ORIGIN_BIN", origin).current_dir(progress::root());
+    progress.step("Building what is measured and what drives it (release)");
+    let mut cargo = progress::cargo();
+    cargo.args(["build", "--release", "--bins", "--package", "e2e", "--package", "skylark-origin"]);
+    if with_studio {
+        cargo.args(["--package", "skylark", "--features", "skylark/custom-protocol"]);
+    }
+    progress::run(&mut cargo)?;
+    let release = progress::target().join("release");
+    let mut command = Command::new(release.join(program));
+    command.env("SKYLARK_ORIGIN_BIN", release.join("skylark-origin")).current_dir(progress::root());
+    if with_studio {
+        command.env("SKYLARK_BIN", release.join("skylark")).env("SKYLARK_TAURI_DRIVER", tools::tauri_driver()?);
+    }
     Ok(command)
 }

@@ -12,6 +12,9 @@ use super::{
 /// How often a pipeline's messages are looked at without one having come.
 const LISTENING: gst::ClockTime = gst::ClockTime::from_mseconds(250);
 
+/// How much earlier than it is due a film is handed on: no frame of the canvas waits for the film's next one.
+const EARLY: gst::ClockTime = gst::ClockTime::from_mseconds(50);
+
 /// Makes a pipeline, on the thread that runs it, and what has to live as long; or says why there is none.
 pub(super) type Build = Box<dyn FnOnce() -> Result<(gst::Pipeline, Kept), String> + Send>;
 
@@ -77,11 +80,11 @@ pub(super) fn begin(pipeline: &gst::Pipeline, feeds: &[Feed], stop: &Stop) -> bo
             break known;
         }
     };
-    let now = clock.time();
+    // What is captured at a steady pace keeps step with the canvas, and no frame waits for it.
+    let offset = first.frame_before(clock.time().saturating_sub(base));
     pipeline.use_clock(Some(&clock));
     pipeline.set_start_time(gst::ClockTime::NONE);
-    pipeline.set_base_time(now);
-    let offset = now.saturating_sub(base);
+    pipeline.set_base_time(base + offset);
     for feed in feeds {
         feed.shift(i64::try_from(offset.nseconds()).unwrap_or(0));
     }
@@ -103,7 +106,7 @@ pub(super) fn reason(message: Option<&gst::Message>) -> String {
     }
 }
 
-/// A sink that hands on what it gets; `is_paced`: when it is due, not when it comes.
+/// A sink that hands on what it gets; `is_paced`: a little before it is due, not when it comes.
 pub(super) fn feeding(feed: &Feed, caps: Option<&gst::Caps>, is_paced: bool) -> gst_app::AppSink {
     let feed = feed.clone();
     let sink = gst_app::AppSink::builder()
@@ -121,6 +124,9 @@ pub(super) fn feeding(feed: &Feed, caps: Option<&gst::Caps>, is_paced: bool) -> 
                 .build(),
         )
         .build();
+    if is_paced {
+        sink.set_ts_offset(-EARLY.nseconds().cast_signed());
+    }
     sink.set_caps(caps);
     sink
 }

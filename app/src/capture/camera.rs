@@ -157,7 +157,17 @@ impl Outlet {
             FrameFormat::RAWBGR => gst_video::VideoFormat::Bgr,
             FrameFormat::GRAY => gst_video::VideoFormat::Gray8,
         };
-        let info = gst_video::VideoInfo::builder(raw, width, height).fps(rate).build();
+        let info = gst_video::VideoInfo::builder(raw, width, height).fps(rate);
+        // Whatever their size: webcams that say nothing else mean this (USB Video Class 1.5, 3.9.2.6), where GStreamer would
+        // take larger pictures for high-definition television.
+        let webcam = gst_video::VideoColorimetry::new(
+            gst_video::VideoColorRange::Range16_235,
+            gst_video::VideoColorMatrix::Bt601,
+            gst_video::VideoTransferFunction::Bt709,
+            gst_video::VideoColorPrimaries::Bt709,
+        );
+        let is_yuv = matches!(format.format(), FrameFormat::YUYV | FrameFormat::NV12);
+        let info = if is_yuv { info.colorimetry(&webcam) } else { info }.build();
         let info = info.map_err(|error| format!("The camera's format is not understood: {error}"))?;
         Ok(Self::Raw { info, feed: feed.clone(), duration })
     }

@@ -18,6 +18,8 @@ use super::{CaptureError, Opening, Watcher, worker::Stop};
 const MAX_PICTURES: u64 = 2;
 /// Sound that waits for the graph.
 const MAX_SOUND: gst::ClockTime = gst::ClockTime::from_mseconds(500);
+/// A picture from exactly a frame's beginning can be rounded to be of the one before.
+const INTO_FRAME: gst::ClockTime = gst::ClockTime::from_mseconds(1);
 /// How often a source looks whether its pipeline runs yet.
 const START_POLL: Duration = Duration::from_millis(5);
 
@@ -73,6 +75,8 @@ impl Reporter {
 pub(super) struct Feed {
     appsrc: gst_app::AppSrc,
     reporter: Reporter,
+    /// How many pictures the production makes of it.
+    frame_rate: u64,
 }
 
 impl Feed {
@@ -105,7 +109,8 @@ impl Feed {
     fn join(opening: &Opening, appsrc: gst_app::AppSrc, pad: &str) -> Result<Self, CaptureError> {
         opening.bin.add(&appsrc)?;
         expose(opening, appsrc.upcast_ref(), pad)?;
-        Ok(Self { appsrc, reporter: opening.reporter.clone() })
+        let frame_rate = u64::from(opening.canvas.frame_rate.max(1));
+        Ok(Self { appsrc, reporter: opening.reporter.clone(), frame_rate })
     }
 
     /// Running time of the production; none before it runs.
@@ -120,6 +125,14 @@ impl Feed {
     pub(super) fn time_base(&self) -> Option<(gst::Clock, gst::ClockTime)> {
         self.now()?;
         Some((self.appsrc.clock()?, self.appsrc.base_time()?))
+    }
+
+    /// The last moment up to `until`, in the production's running time, in which a frame of the canvas began: a picture that
+    /// is captured so many whole frames later is drawn with the least delay.
+    pub(super) fn frame_before(&self, until: gst::ClockTime) -> gst::ClockTime {
+        let second = gst::ClockTime::SECOND.nseconds();
+        let number = until.saturating_sub(INTO_FRAME).nseconds() * self.frame_rate / second;
+        gst::ClockTime::from_nseconds(number * second / self.frame_rate) + INTO_FRAME
     }
 
     /// Waits until the production runs; none: the source is to stop.

@@ -16,9 +16,10 @@ use super::{
 };
 
 /// How long a fed picture lasts: how late a change can be seen, against how often a compositor is bothered.
-const SHOWN: gst::ClockTime = gst::ClockTime::from_mseconds(200);
-/// How much earlier than it is due a picture is fed: no compositor waits for it.
-const AHEAD: gst::ClockTime = gst::ClockTime::from_mseconds(50);
+const SHOWN: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+/// How much earlier than it is due a picture is fed. One always waits while the one before is shown: a compositor holds a frame
+/// up to its deadline for an input that has nothing waiting, though what it has is still good.
+const AHEAD: gst::ClockTime = gst::ClockTime::from_mseconds(150);
 /// One colour needs no more pixels than this: compositors scale. Small formats want even sides.
 const COLOR_SIDE: u32 = 16;
 

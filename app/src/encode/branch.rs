@@ -35,8 +35,10 @@ const AAC_ENCODERS: [&str; 3] = ["avenc_aac", "fdkaacenc", "voaacenc"];
 /// What a track's encoder did.
 #[derive(Debug, Default)]
 pub(crate) struct Encoded {
-    given: AtomicU64,
+    /// Between two frames.
+    interval_us: u32,
     made: AtomicU64,
+    dropped: AtomicU64,
     latencies: Mutex<Latencies>,
 }
 
@@ -44,43 +46,49 @@ pub(crate) struct Encoded {
 struct Latencies {
     ring_us: Vec<u32>,
     next: usize,
-    late: u64,
     longest_us: u32,
 }
 
-/// How long frames take from their capture until they are encoded.
+/// How long frames take from their capture until they are encoded, in the last ten minutes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Latency {
     /// Half of the frames take less, milliseconds.
     pub p50_ms: f64,
     /// 95 of 100 frames take less, milliseconds.
     pub p95_ms: f64,
-    /// The longest, milliseconds.
+    /// The longest since the encoder runs, milliseconds.
     pub max_ms: f64,
     /// Frames that took more than a frame's interval longer than half of them.
     pub late_frames: u64,
-    /// Frames that the encoder was given.
-    pub given_frames: u64,
+    /// Frames that were lost on the way to the encoder, since it runs.
+    pub dropped_frames: u64,
     /// Frames that it made.
     pub made_frames: u64,
 }
 
 impl Encoded {
-    /// Frames that were given and not made, as far as they are not just being made.
+    fn every(interval_us: u32) -> Self {
+        Self { interval_us, ..Self::default() }
+    }
+
+    /// Frames that never came to the encoder: it had no time for them.
     pub(crate) fn dropped(&self) -> u64 {
-        let (given, made) = (self.given.load(Ordering::Relaxed), self.made.load(Ordering::Relaxed));
-        given.saturating_sub(made).saturating_sub(u64::from(WAITING_FRAMES) + 4)
+        self.dropped.load(Ordering::Relaxed)
     }
 
     pub(crate) fn made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
     }
 
-    fn took(&self, latency_us: u32, interval_us: u32) {
+    /// A frame came to the encoder so long after the one before: what would fit in between is lost.
+    fn came_after(&self, step_us: u64) {
+        let interval_us = u64::from(self.interval_us.max(1));
+        let steps = (step_us + interval_us / 2) / interval_us;
+        self.dropped.fetch_add(steps.saturating_sub(1), Ordering::Relaxed);
+    }
+
+    fn took(&self, latency_us: u32) {
         let mut all = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
-        if latency_us > 2 * interval_us {
-            all.late += 1;
-        }
         all.longest_us = all.longest_us.max(latency_us);
         let next = all.next;
         match all.ring_us.get_mut(next) {
@@ -92,17 +100,19 @@ impl Encoded {
 
     pub(crate) fn latency(&self) -> Latency {
         let all = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sorted = all.ring_us.clone();
+        let (mut sorted, longest_us) = (all.ring_us.clone(), all.longest_us);
+        drop(all);
         sorted.sort_unstable();
         let at = |percent: usize| sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
         let ms = |us: u32| f64::from(us) / 1000.0;
+        let in_time_us = at(50).saturating_add(self.interval_us);
         Latency {
             p50_ms: ms(at(50)),
             p95_ms: ms(at(95)),
-            max_ms: ms(all.longest_us),
-            late_frames: all.late,
-            given_frames: self.given.load(Ordering::Relaxed),
-            made_frames: self.made.load(Ordering::Relaxed),
+            max_ms: ms(longest_us),
+            late_frames: (sorted.len() - sorted.partition_point(|us| *us <= in_time_us)) as u64,
+            dropped_frames: self.dropped(),
+            made_frames: self.made(),
         }
     }
 }
@@ -174,18 +184,16 @@ impl EncodingBranch {
         elements.push(parser);
         let caps =
             gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build();
-        let encoded = Arc::new(Encoded::default());
-        let interval_us = 1_000_000 / rendition.frame_rate.max(1);
-        let sink = outlet(&caps, track, outlets, lead_ns, &encoded, interval_us);
-        elements.push(sink.upcast());
-        let counted = Arc::clone(&encoded);
-        // Behind what drops frames on purpose, before what may drop them for want of time.
-        if let Some(pad) = elements.first().and_then(|queue| queue.static_pad("sink")) {
-            let (per, of) = (u64::from(rendition.frame_rate), u64::from(canvas.frame_rate.max(1)));
-            let seen = AtomicU64::new(0);
-            pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
-                let seen = seen.fetch_add(1, Ordering::Relaxed) + 1;
-                counted.given.store(seen * per / of, Ordering::Relaxed);
+        let encoded = Arc::new(Encoded::every(1_000_000 / rendition.frame_rate.max(1)));
+        elements.push(outlet(&caps, track, outlets, lead_ns, &encoded).upcast());
+        if let Some(pad) = encoder.static_pad("sink") {
+            let (counted, before) = (Arc::clone(&encoded), AtomicU64::new(u64::MAX));
+            // The canvas makes every frame: a gap is what the queue had no room for.
+            pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+                if let Some(pts) = info.buffer().and_then(|buffer| buffer.pts()) {
+                    let before = before.swap(pts.useconds(), Ordering::Relaxed);
+                    counted.came_after(pts.useconds().saturating_sub(before));
+                }
                 gst::PadProbeReturn::Ok
             });
         }
@@ -211,8 +219,9 @@ impl EncodingBranch {
             .field("stream-format", "adts")
             .field("framed", true)
             .build();
-        let encoded = Arc::new(Encoded::default());
-        let sink = outlet(&caps, Track::Audio, outlets, &Arc::default(), &encoded, u32::MAX / 4);
+        // Blocks of sound are never late: who hears them waits for pictures.
+        let encoded = Arc::new(Encoded::every(u32::MAX));
+        let sink = outlet(&caps, Track::Audio, outlets, &Arc::default(), &encoded);
         let elements = vec![
             leaky_queue(0, WAITING_SOUND)?,
             make("audioconvert")?,
@@ -256,7 +265,6 @@ fn outlet(
     outlets: &Arc<Outlets>,
     lead_ns: &Arc<AtomicU64>,
     encoded: &Arc<Encoded>,
-    interval_us: u32,
 ) -> gst_app::AppSink {
     let sink = gst_app::AppSink::builder().caps(caps).sync(false).build();
     let (outlets, lead_ns, encoded) = (Arc::clone(outlets), Arc::clone(lead_ns), Arc::clone(encoded));
@@ -269,7 +277,7 @@ fn outlet(
                 if let Some(packet) = packet(&sample, track, lead_ns) {
                     if let Some(now) = sink.current_running_time() {
                         let latency_us = now.nseconds().saturating_sub(packet.pts_ns - lead_ns) / 1000;
-                        encoded.took(u32::try_from(latency_us).unwrap_or(u32::MAX), interval_us);
+                        encoded.took(u32::try_from(latency_us).unwrap_or(u32::MAX));
                     }
                     outlets.give(&packet);
                 }

@@ -12,7 +12,7 @@ use std::{
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
-use skylark_protocol::studio::{Canvas, ItemId};
+use skylark_protocol::studio::{Canvas, ItemId, SourceId};
 
 use super::{
     GraphError,
@@ -25,6 +25,8 @@ use super::{
 const FIRST_PICTURE_PATIENCE: Duration = Duration::from_millis(700);
 /// Layers that go are drawn above those that come.
 const LEAVING_ORDER: u32 = 1000;
+/// The scene that goes, in one, is drawn above its layers.
+const WHOLE_ORDER: u32 = 2 * LEAVING_ORDER;
 /// How far behind the clock a layer may be before it is drawn as it was, nanoseconds.
 const LATENCY_NS: u64 = 20_000_000;
 
@@ -51,19 +53,40 @@ pub(super) struct Drawing {
 
 struct DrawnLayer {
     layer: Layer,
+    hanging: Hanging,
+    size: Arc<PictureSize>,
+    /// It comes with its whole scene: until then nobody sees it.
+    is_waiting: bool,
+}
+
+/// A picture on its way into the compositor.
+struct Hanging {
     branch: Branch,
     pad: gst::Pad,
     tee: gst::Element,
-    size: Arc<PictureSize>,
     has_picture: Arc<AtomicBool>,
+}
+
+impl Hanging {
+    fn has_picture(&self) -> bool {
+        self.has_picture.load(Ordering::Acquire)
+    }
 }
 
 /// What was drawn before goes.
 struct Fade {
-    /// The new layers have their pictures, or are waited for no more.
+    /// All that is needed has its pictures, or is waited for no more.
     begun: Option<Instant>,
     asked: Instant,
     duration: Duration,
+    before: Option<Before>,
+}
+
+/// The scene that goes, drawn by itself: faded layer by layer, those below would show through those above.
+struct Before {
+    drawing: Box<Drawing>,
+    /// It as a layer above all others, as soon as it is whole.
+    whole: Option<Hanging>,
 }
 
 impl Drawing {
@@ -113,7 +136,7 @@ impl Drawing {
     pub(super) fn draw(
         &mut self,
         pipeline: &gst::Pipeline,
-        sources: &BTreeMap<skylark_protocol::studio::SourceId, OpenSource>,
+        sources: &BTreeMap<SourceId, OpenSource>,
         layers: &[Layer],
         fade: Duration,
         now: Instant,
@@ -145,16 +168,19 @@ impl Drawing {
                     }
                 }
             };
-            drawn.pad.set_property("zorder", order);
+            drawn.hanging.pad.set_property("zorder", order);
             self.layers.insert(layer.item, drawn);
         }
         self.leaving = before.into_values().collect();
         for drawn in &self.leaving {
-            drawn.pad.set_property("zorder", LEAVING_ORDER + drawn.pad.property::<u32>("zorder"));
+            let pad = &drawn.hanging.pad;
+            pad.set_property("zorder", LEAVING_ORDER + pad.property::<u32>("zorder"));
         }
-        let waits = is_new && !self.leaving.is_empty();
-        if waits || !(fade.is_zero() || self.leaving.is_empty()) {
-            self.fade = Some(Fade { begun: None, asked: now, duration: fade });
+        if !self.leaving.is_empty() && (is_new || !fade.is_zero()) {
+            let before = if fade.is_zero() { None } else { self.draw_before(pipeline, sources, now) };
+            self.fade = Some(Fade { begun: None, asked: now, duration: fade, before });
+        } else {
+            self.show();
         }
         self.place();
         self.advance(pipeline, now);
@@ -162,30 +188,85 @@ impl Drawing {
 
     /// Goes on with a fade. True while there is more to come.
     pub(super) fn advance(&mut self, pipeline: &gst::Pipeline, now: Instant) -> bool {
-        let Some(fade) = &mut self.fade else {
+        let Some(mut fade) = self.fade.take() else {
             self.finish_fade(pipeline);
             return false;
         };
-        let begun = match fade.begun {
-            Some(begun) => begun,
-            None => {
-                let is_ready = self.layers.values().all(|drawn| drawn.has_picture.load(Ordering::Acquire));
-                if !is_ready && now < fade.asked + FIRST_PICTURE_PATIENCE {
-                    return true;
-                }
-                *fade.begun.insert(now)
+        if fade.begun.is_none() && (self.is_ready(pipeline, &mut fade) || now >= fade.asked + FIRST_PICTURE_PATIENCE) {
+            fade.begun = Some(now);
+            // From here on, the whole stands for them.
+            if fade.before.as_ref().is_some_and(|before| before.whole.is_some()) {
+                self.remove_leaving(pipeline);
             }
+            self.show();
+        }
+        let gone = match fade.begun {
+            None => 0.0,
+            Some(_) if fade.duration.is_zero() => 1.0,
+            Some(begun) => (now - begun).as_secs_f64() / fade.duration.as_secs_f64(),
         };
-        let gone =
-            if fade.duration.is_zero() { 1.0 } else { (now - begun).as_secs_f64() / fade.duration.as_secs_f64() };
+        if let Some(whole) = fade.before.as_ref().and_then(|before| before.whole.as_ref()) {
+            whole.pad.set_property("alpha", (1.0 - gone).max(0.0));
+        }
+        self.fade = Some(fade);
         if gone >= 1.0 {
             self.finish_fade(pipeline);
             return false;
         }
-        for drawn in &self.leaving {
-            drawn.pad.set_property("alpha", opacity(&drawn.layer) * (1.0 - gone));
-        }
         true
+    }
+
+    /// What waited is seen from now on.
+    fn show(&mut self) {
+        for drawn in self.layers.values_mut().filter(|drawn| drawn.is_waiting) {
+            drawn.is_waiting = false;
+            drawn.hanging.pad.set_property("alpha", opacity(&drawn.layer));
+        }
+    }
+
+    /// Whether everything has the picture that a fade begins with.
+    fn is_ready(&self, pipeline: &gst::Pipeline, fade: &mut Fade) -> bool {
+        let has_all = |drawing: &Self| drawing.layers.values().all(|drawn| drawn.hanging.has_picture());
+        let is_whole = fade.before.as_mut().is_none_or(|before| {
+            if before.whole.is_none() && has_all(&before.drawing) {
+                before.whole = self.show_whole(pipeline, &before.drawing);
+            }
+            before.whole.as_ref().is_some_and(Hanging::has_picture)
+        });
+        is_whole && has_all(self)
+    }
+
+    /// Draws what goes once more, by itself.
+    fn draw_before(
+        &self,
+        pipeline: &gst::Pipeline,
+        sources: &BTreeMap<SourceId, OpenSource>,
+        now: Instant,
+    ) -> Option<Before> {
+        let mut leaving: Vec<_> =
+            self.leaving.iter().map(|drawn| (drawn.hanging.pad.property::<u32>("zorder"), drawn.layer)).collect();
+        leaving.sort_by_key(|(order, _)| *order);
+        let layers: Vec<_> = leaving.into_iter().map(|(_, layer)| layer).collect();
+        match Self::new(pipeline, self.canvas, self.size) {
+            Ok(mut drawing) => {
+                drawing.draw(pipeline, sources, &layers, Duration::ZERO, now);
+                Some(Before { drawing: Box::new(drawing), whole: None })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a scene cannot fade");
+                None
+            }
+        }
+    }
+
+    /// Another drawing, above all layers.
+    fn show_whole(&self, pipeline: &gst::Pipeline, drawing: &Self) -> Option<Hanging> {
+        let hanging = self.hang(pipeline, &drawing.tee);
+        let hanging = hanging.inspect_err(|error| tracing::warn!(%error, "a scene cannot fade")).ok()?;
+        hanging.pad.set_property("width", i32::try_from(self.size.width).unwrap_or(i32::MAX));
+        hanging.pad.set_property("height", i32::try_from(self.size.height).unwrap_or(i32::MAX));
+        hanging.pad.set_property("zorder", WHOLE_ORDER);
+        Some(hanging)
     }
 
     /// The size of a source's picture became known: crops may have to be smaller.
@@ -197,7 +278,7 @@ impl Drawing {
     pub(super) fn close(mut self, pipeline: &gst::Pipeline) {
         self.finish_fade(pipeline);
         for drawn in std::mem::take(&mut self.layers).into_values() {
-            self.remove(pipeline, drawn);
+            self.take_off(pipeline, drawn.hanging);
         }
         super::wiring::discard(pipeline, &[self.compositor, self.blending, self.convert, self.caps, self.tee]);
     }
@@ -210,14 +291,33 @@ impl Drawing {
     }
 
     fn finish_fade(&mut self, pipeline: &gst::Pipeline) {
-        self.fade = None;
+        self.show();
+        if let Some(Before { drawing, whole }) = self.fade.take().and_then(|fade| fade.before) {
+            if let Some(whole) = whole {
+                self.take_off(pipeline, whole);
+            }
+            drawing.close(pipeline);
+        }
+        self.remove_leaving(pipeline);
+    }
+
+    fn remove_leaving(&mut self, pipeline: &gst::Pipeline) {
         for drawn in std::mem::take(&mut self.leaving) {
-            self.remove(pipeline, drawn);
+            self.take_off(pipeline, drawn.hanging);
         }
     }
 
     fn add(&self, pipeline: &gst::Pipeline, source: &OpenSource, layer: &Layer) -> Result<DrawnLayer, GraphError> {
         let tee = source.picture().ok_or_else(|| GraphError::Missing("a picture of the source".into()))?;
+        let hanging = self.hang(pipeline, tee)?;
+        if let Some(queue) = hanging.branch.element(0).and_then(|queue| queue.static_pad("sink")) {
+            source.show_last_picture_to(&queue);
+        }
+        Ok(DrawnLayer { layer: *layer, hanging, size: Arc::clone(source.size()), is_waiting: true })
+    }
+
+    /// Brings what comes out of a tee into the compositor.
+    fn hang(&self, pipeline: &gst::Pipeline, tee: &gst::Element) -> Result<Hanging, GraphError> {
         // Two, so that a picture is ready while the one before is drawn.
         let queue = leaky_queue(2, Duration::ZERO)?;
         let crop = make("videocrop")?;
@@ -236,13 +336,7 @@ impl Drawing {
             Ok(())
         });
         match branch {
-            Ok(branch) => {
-                if let Some(queue) = branch.element(0).and_then(|queue| queue.static_pad("sink")) {
-                    source.show_last_picture_to(&queue);
-                }
-                let size = Arc::clone(source.size());
-                Ok(DrawnLayer { layer: *layer, branch, pad, tee: tee.clone(), size, has_picture })
-            }
+            Ok(branch) => Ok(Hanging { branch, pad, tee: tee.clone(), has_picture }),
             Err(error) => {
                 self.compositor.release_request_pad(&pad);
                 Err(error)
@@ -250,8 +344,9 @@ impl Drawing {
         }
     }
 
-    fn remove(&self, pipeline: &gst::Pipeline, drawn: DrawnLayer) {
-        drawn.branch.take_off(pipeline, &drawn.tee, || self.compositor.release_request_pad(&drawn.pad));
+    fn take_off(&self, pipeline: &gst::Pipeline, hanging: Hanging) {
+        let Hanging { branch, pad, tee, .. } = hanging;
+        branch.take_off(pipeline, &tee, || self.compositor.release_request_pad(&pad));
     }
 
     /// Puts every layer where it belongs.
@@ -260,13 +355,13 @@ impl Drawing {
         let down = f64::from(self.size.height) / f64::from(self.canvas.height);
         let scaled = |value: f64, by: f64| (value * by).round() as i32;
         for drawn in self.layers.values() {
-            let place = drawn.layer.place;
-            drawn.pad.set_property("xpos", scaled(place.x.into(), across));
-            drawn.pad.set_property("ypos", scaled(place.y.into(), down));
-            drawn.pad.set_property("width", scaled(place.width.into(), across).max(1));
-            drawn.pad.set_property("height", scaled(place.height.into(), down).max(1));
-            drawn.pad.set_property("alpha", opacity(&drawn.layer));
-            if let Some(crop) = drawn.branch.element(1) {
+            let (place, pad) = (drawn.layer.place, &drawn.hanging.pad);
+            pad.set_property("xpos", scaled(place.x.into(), across));
+            pad.set_property("ypos", scaled(place.y.into(), down));
+            pad.set_property("width", scaled(place.width.into(), across).max(1));
+            pad.set_property("height", scaled(place.height.into(), down).max(1));
+            pad.set_property("alpha", if drawn.is_waiting { 0.0 } else { opacity(&drawn.layer) });
+            if let Some(crop) = drawn.hanging.branch.element(1) {
                 let cut = drawn.size.clamp(drawn.layer.crop);
                 for (side, pixels) in
                     [("left", cut.left), ("top", cut.top), ("right", cut.right), ("bottom", cut.bottom)]

@@ -6,7 +6,8 @@ use std::{
 };
 
 use skylark_protocol::studio::{
-    Canvas, Collection, Color, Edit, Input, Pattern, RenditionSettings, SceneId, SourceStatus, View,
+    Canvas, Collection, Color, Edit, Input, Pattern, RenditionSettings, SceneId, SourceStatus, Transition,
+    TransitionKind, View,
 };
 
 use super::*;
@@ -168,6 +169,51 @@ async fn one_sees_through_between_letters_and_black_is_black() {
         }
         assert!(Instant::now() < patience, "blue and black are {under:?} and {beside:?}");
     }
+}
+
+#[tokio::test]
+async fn a_scene_fades_as_a_whole() {
+    gstreamer::init().unwrap();
+    let told = Told::default();
+    let graph = Graph::start(CANVAS, Arc::default(), told.clone()).unwrap();
+    let mut one = Collection { canvas: CANVAS, ..Collection::default() };
+    let transition = Transition { kind: TransitionKind::Fade, duration_ms: 1500 };
+    one = one.after(&Edit::SetTransition { transition }).unwrap();
+    one = one.after(&Edit::AddScene { name: "two".into() }).unwrap();
+    let (first, second) = (one.scenes[0].id, one.scenes[1].id);
+    let part = |x: i32, width: u32| Some(skylark_protocol::studio::Rect { x, y: 0, width, height: 360 });
+    // Green above red, and nothing on the right.
+    let colors = [(first, [255, 0, 0], part(0, 400)), (first, [0, 255, 0], part(0, 200)), (second, [0, 0, 255], None)];
+    for (scene, [red, green, blue], place) in colors {
+        let input = Input::Color { color: Color([red, green, blue, 255]) };
+        one = one.after(&Edit::AddSource { scene, name: "color".into(), input, place }).unwrap();
+    }
+    graph.apply(Plan::of(&one));
+    let sources = told.sources.subscribe();
+    until("all run", || sources.borrow().iter().filter(|state| state.status == SourceStatus::Running).count() == 3)
+        .await;
+    let latest = watch::Sender::new(None);
+    let mut pictures = latest.subscribe();
+    graph.look(View::Program, 640, latest);
+    pictures.changed().await.unwrap();
+    graph.apply(Plan::of(&one.after(&Edit::Switch { scene: second }).unwrap()));
+    let (mut mixed, patience) = (0, Instant::now() + Duration::from_secs(20));
+    loop {
+        pictures.changed().await.unwrap();
+        let file = pictures.borrow_and_update().clone().unwrap();
+        let picture = image::load_from_memory(&file).unwrap().to_rgb8();
+        let [above, below, beside] = [100, 300, 560].map(|x| picture.get_pixel(x, 180).0);
+        assert!(above[0] < 40, "red shows through green: {above:?}");
+        // All of it has gone as far.
+        let (gone, left) = (i16::from(beside[2]), [i16::from(above[1]), i16::from(below[0])]);
+        assert!(left.iter().all(|left| (left + gone - 255).abs() < 40), "{above:?} {below:?} {beside:?}");
+        mixed += u32::from((60..200).contains(&gone));
+        if gone > 245 {
+            break;
+        }
+        assert!(Instant::now() < patience, "it is not gone: {above:?} {below:?} {beside:?}");
+    }
+    assert!(mixed > 5, "it does not fade: {mixed} pictures in between");
 }
 
 #[test]

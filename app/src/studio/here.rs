@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use skylark_protocol::studio::{Check, CheckOutcome, Collection, Input, SourceState, SourceStatus};
+use skylark_protocol::studio::{Check, CheckOutcome, Collection, EncoderState, Input, SourceState, SourceStatus};
 use tokio::{sync::watch, time::Instant};
 
 use super::stage::Stage;
@@ -30,14 +30,19 @@ fn check(code: &str, title: &str, outcome: CheckOutcome, message: String) -> Che
     Check { code: code.into(), title: title.into(), outcome, message }
 }
 
-async fn encoder(stage: &Stage, collection: &Collection) -> Check {
-    let said = |outcome, message| check("encoder", "Encoder", outcome, message);
+/// The encoders of this computer, once all have been tried; none when that takes too long.
+pub(super) async fn encoders_tried(stage: &Stage) -> Vec<EncoderState> {
     let mut encoders = stage.encoders();
     let tried = tokio::time::timeout(TRIAL_PATIENCE, encoders.wait_for(|all| !all.is_empty())).await;
-    let states = match tried {
-        Ok(Ok(states)) => states.clone(),
-        _ => return said(CheckOutcome::Doubtful, "The encoders of this computer could not be tried in time.".into()),
-    };
+    tried.ok().and_then(|told| told.ok().map(|all| all.clone())).unwrap_or_default()
+}
+
+async fn encoder(stage: &Stage, collection: &Collection) -> Check {
+    let said = |outcome, message| check("encoder", "Encoder", outcome, message);
+    let states = encoders_tried(stage).await;
+    if states.is_empty() {
+        return said(CheckOutcome::Doubtful, "The encoders of this computer could not be tried in time.".into());
+    }
     let plan = match stage.encoding_plan(collection.canvas) {
         Ok(plan) => plan,
         Err(problem) => return said(CheckOutcome::Bad, problem.message),

@@ -230,6 +230,11 @@ impl Studio {
         Pictures { latest: self.stage.look(view, width) }
     }
 
+    /// Ready when every encoder of this computer has been tried, or is not waited for any longer.
+    pub async fn encoders_tried(&self) {
+        here::encoders_tried(&self.stage).await;
+    }
+
     /// How the encoders do, for benchmarks and scripts.
     pub fn encoding(&self) -> watch::Receiver<crate::graph::EncodingState> {
         self.stage.told().encoding.subscribe()

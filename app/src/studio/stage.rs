@@ -311,6 +311,12 @@ impl Stage {
         }
     }
 
+    /// What the encoders make of all pictures that are sent, when no link changes that.
+    fn fixed_bps(&self) -> u64 {
+        let uses = self.uses();
+        uses.plan.iter().flat_map(|plan| &plan.renditions).map(|one| u64::from(one.bitrate_bps)).sum()
+    }
+
     fn follow_recorder(&self, recorder: &Arc<Recorder>) -> JoinHandle<()> {
         let (mut reports, view) = (recorder.reports(), self.recording.clone());
         tokio::spawn(async move {
@@ -336,10 +342,11 @@ impl Stage {
                 let Some(stage) = stage.upgrade() else { return };
                 let encoding = stage.told.encoding.borrow().clone();
                 let report = reports.borrow().clone();
+                let fixed_bps = (!stage.settings().is_adaptive).then(|| stage.fixed_bps());
                 sent.send_replace(Sent {
                     is_connected: report.state == push::State::Connected,
                     sent_bps: report.sent_bps,
-                    target_bps: report.target_bps,
+                    target_bps: fixed_bps.unwrap_or(report.target_bps),
                     queued_ms: report.queued_ms,
                     frames: encoding.frames,
                     dropped_frames: encoding.dropped_frames + report.dropped_frames,

@@ -1,8 +1,8 @@
-//! A live encode of a clock: each frame carries the millisecond in which it was made, until the viewer sees it.
+//! A running clock: each frame carries the millisecond in which it was made, until the viewer sees it.
 
 use std::{
     io::Write as _,
-    process::Stdio,
+    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,15 +22,15 @@ const FRAME_RATE: u32 = 30;
 /// The clock is as wide as the counter of the test picture: it comes round after 65.5 s.
 pub const CLOCK_MS: f64 = 65_536.0;
 
-/// ffmpeg encoding and pushing the clock: x264 zerolatency, 30 frames a second, a keyframe every 2 s, 2.5 Mbit/s.
+/// A clock that runs: pushed to a server, or shown on a screen.
 #[derive(Debug)]
 pub struct Clock {
-    _encoder: Running,
+    _program: Running,
     stop: Arc<AtomicBool>,
 }
 
 impl Clock {
-    /// Starts to push.
+    /// ffmpeg encodes and pushes it: x264 zerolatency, 30 frames a second, a keyframe every 2 s, 2.5 Mbit/s.
     ///
     /// # Errors
     /// When ffmpeg does not start.
@@ -44,10 +44,29 @@ impl Clock {
         ffmpeg.args(["-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-g", "60"]);
         ffmpeg.args(["-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "1250k", "-c:a", "aac", "-b:a", "128k"]);
         ffmpeg.args(["-flush_packets", "1", "-f", "flv", url]);
-        ffmpeg.stdin(Stdio::piped()).stdout(Stdio::null());
-        let mut encoder =
-            Running::spawn("ffmpeg (clock)", &mut ffmpeg, Duration::ZERO).context("cannot start ffmpeg")?;
-        let mut pipe = encoder.child().stdin.take().context("ffmpeg's input was asked for")?;
+        Self::run("ffmpeg (clock)", ffmpeg)
+    }
+
+    /// A window as large as the screen.
+    ///
+    /// # Errors
+    /// When GStreamer does not start.
+    pub fn show(display: &str) -> Result<Self> {
+        let mut window = child::command("gst-launch-1.0", Orphaned::Killed);
+        let pipeline = format!(
+            "-q fdsrc fd=0 ! rawvideoparse format=i420 width={WIDTH} height={HEIGHT} framerate={FRAME_RATE}/1 ! \
+             videoconvert ! ximagesink sync=false display={display}"
+        );
+        window.args(pipeline.split_whitespace());
+        Self::run("gst-launch (clock)", window)
+    }
+
+    /// Draws into a program's standard input until one of the two ends.
+    fn run(name: &str, mut command: Command) -> Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut program =
+            Running::spawn(name, &mut command, Duration::ZERO).with_context(|| format!("cannot start {name}"))?;
+        let mut pipe = program.child().stdin.take().context("its input was asked for")?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         thread::spawn(move || {
@@ -57,13 +76,13 @@ impl Clock {
                 thread::sleep(
                     (start + Duration::from_secs(1) * index / FRAME_RATE).saturating_duration_since(Instant::now()),
                 );
-                // ffmpeg hangs up when it ends.
+                // The program hangs up when it ends.
                 if stopped.load(Ordering::Relaxed) || pipe.write_all(picture.draw(index as usize)).is_err() {
                     break;
                 }
             }
         });
-        Ok(Self { _encoder: encoder, stop })
+        Ok(Self { _program: program, stop })
     }
 }
 

@@ -15,6 +15,7 @@ pub mod relay;
 pub mod serving;
 pub mod srt;
 pub mod srt_loss;
+pub mod studio;
 pub mod viewers;
 
 use crate::clip::Clip;

@@ -32,7 +32,11 @@ pub fn tree_proportional_set_size(pid: u32) -> Result<u64> {
     descendants(pid)?.into_iter().map(proportional_set_size).sum()
 }
 
-fn proportional_set_size(pid: u32) -> Result<u64> {
+/// Proportional set size of a process, bytes.
+///
+/// # Errors
+/// When there is no such process.
+pub fn proportional_set_size(pid: u32) -> Result<u64> {
     let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("smaps_rollup has Pss")?;
     let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;

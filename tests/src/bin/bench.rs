@@ -1,10 +1,23 @@
 //! `bench [--quick] [ROW…]`: measures and prints one table. Started by `cargo xtask bench`.
 
 use anyhow::{Result, bail};
-use e2e::bench::{Row, api, audience, chat, discovery, ingest, latency, relay, serving, srt, table};
+use e2e::bench::{Row, api, audience, chat, discovery, ingest, latency, relay, serving, srt, studio, table};
 
 /// Names of the groups of rows.
-const ROWS: [&str; 9] = ["ingest", "serving", "viewers", "latency", "srt", "chat", "relay", "api", "discovery"];
+const ROWS: [&str; 12] = [
+    "ingest",
+    "serving",
+    "viewers",
+    "latency",
+    "srt",
+    "chat",
+    "relay",
+    "api",
+    "discovery",
+    "studio",
+    "studio-obs",
+    "studio-ladder",
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -13,6 +26,9 @@ async fn main() -> Result<()> {
     let quick = options.iter().any(|option| option == "--quick");
     if let Some(unknown) = options.iter().find(|option| *option != "--quick") {
         bail!("bench does not know {unknown}: it takes --quick and names of rows");
+    }
+    if names == [studio::beside_obs::INSIDE] {
+        return studio::beside_obs::measure_inside(quick).await;
     }
     if let Some(unknown) = names.iter().find(|name| !ROWS.contains(&name.as_str())) {
         bail!("there is no row {unknown}; there are {}", ROWS.join(", "));
@@ -30,6 +46,9 @@ async fn main() -> Result<()> {
             "relay" => relay::measure(quick).await,
             "api" => api::measure(quick).await,
             "discovery" => discovery::measure(quick).await,
+            "studio" => studio::measure(quick).await,
+            "studio-obs" => studio::beside_obs::measure(quick),
+            "studio-ladder" => studio::measure_ladder(quick).await,
             _ => latency::measure(quick).await,
         };
         match measured {

@@ -70,8 +70,13 @@ async fn obs_shows_an_error_for_a_wrong_key_and_does_not_retry() -> Result<()> {
     let wrong = unknown_key(&key);
     let clip = Clip::default().file()?;
     let server = format!("rtmp://{}/live", origin.rtmp);
-    let obs =
-        Obs::stream(&Settings { server: &server, key: &wrong.key, keyframes: Keyframes::TwoSeconds, clip: &clip })?;
+    let obs = Obs::stream(&Settings {
+        server: &server,
+        key: &wrong.key,
+        keyframes: Keyframes::TwoSeconds,
+        preset: "ultrafast",
+        clip: &clip,
+    })?;
     let refused = async || obs.log().contains("NetStream.Publish.Denied").then_some(());
     wait::until("OBS is refused", Duration::from_secs(40), refused).await?;
     // Its message box takes a moment; a retry would come after 1 s.

@@ -55,7 +55,13 @@ async fn rtmp_from_obs_plays_what_obs_sent() -> Result<()> {
     let key = origin.create_key()?;
     let clip = Clip::default().file()?;
     let server = format!("rtmp://{}/live", origin.rtmp);
-    let obs = Obs::stream(&Settings { server: &server, key: &key.key, keyframes: Keyframes::TwoSeconds, clip: &clip })?;
+    let obs = Obs::stream(&Settings {
+        server: &server,
+        key: &key.key,
+        keyframes: Keyframes::TwoSeconds,
+        preset: "ultrafast",
+        clip: &clip,
+    })?;
     let mut player = Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(40)).await?;
     player.play_seconds(12.0).await?;
     obs.screenshot("obs-streaming")?;
@@ -110,7 +116,13 @@ async fn obs_with_automatic_keyframes_plays_and_is_told_to_set_an_interval() -> 
     let key = origin.create_key()?;
     let clip = Clip::default().file()?;
     let server = format!("rtmp://{}/live", origin.rtmp);
-    let obs = Obs::stream(&Settings { server: &server, key: &key.key, keyframes: Keyframes::Automatic, clip: &clip })?;
+    let obs = Obs::stream(&Settings {
+        server: &server,
+        key: &key.key,
+        keyframes: Keyframes::Automatic,
+        preset: "ultrafast",
+        clip: &clip,
+    })?;
     let mut player = Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(40)).await?;
     // Long enough for two keyframes, 250 frames apart. The player checks that TARGETDURATION never changes.
     player.play_seconds(20.0).await?;

@@ -116,7 +116,13 @@ async fn srt_from_obs_plays_without_gaps() -> Result<()> {
     let key = origin.create_key()?;
     let clip = Clip::default().file()?;
     let server = format!("srt://{}?streamid=#!::r=live/{},m=publish", origin.srt, key.key);
-    let obs = Obs::stream(&Settings { server: &server, key: "", keyframes: Keyframes::TwoSeconds, clip: &clip })?;
+    let obs = Obs::stream(&Settings {
+        server: &server,
+        key: "",
+        keyframes: Keyframes::TwoSeconds,
+        preset: "ultrafast",
+        clip: &clip,
+    })?;
     let mut player = match Player::open(origin.client(), &origin.playlist(&key), Duration::from_secs(40)).await {
         Ok(player) => player,
         Err(error) => return Err(error.context(obs.log()).context(origin.log())),

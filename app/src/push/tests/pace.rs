@@ -126,7 +126,9 @@ proptest! {
         ];
         let seen = run(Way::new(seed, rtt_ms, &changes), 90.0);
         let followed = first(&seen, 8.0, |look| look.target_bps < capacity_bps) - 8.0;
-        prop_assert!(followed < 2.5, "{}", followed);
+        // A link that is hardly too narrow shows it later: not before frames begin to wait.
+        let waited = between(&seen, 8.0, 8.0 + followed).map(|look| look.backlog_s).fold(0.0, f64::max);
+        prop_assert!(followed < 2.5 || (followed < 5.0 && waited < 1.0), "{} s, {} s", followed, waited);
         let late = between(&seen, 16.0, 40.0).filter(|look| look.backlog_s > 1.0).count();
         prop_assert!(late < 48, "{} looks of 240", late);
         let back = first(&seen, 40.0, |look| look.target_bps == CEILING) - 40.0;
