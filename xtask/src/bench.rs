@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     progress::{self, Progress},
-    run, setup, studio, tools,
+    run, setup, tools,
 };
 
 /// Measures; the rows and options are the bench program's own.
@@ -37,7 +37,6 @@ fn prepare(packages: &[&str], program: &str, with_studio: bool) -> Result<Comman
     setup::packages(setup::STUDIO_BUILD)?;
     setup::packages(packages)?;
     if with_studio {
-        setup::packages(setup::STUDIO)?;
         setup::packages(setup::TEST)?;
     }
     progress.step("Building the pages");
