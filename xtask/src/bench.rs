@@ -20,10 +20,10 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     progress::run(program.args(arguments))
 }
 
-/// Makes the picture of the README.
+/// Makes the pictures of the README.
 pub(crate) fn picture() -> Result<()> {
-    let mut program = prepare(setup::TEST, "picture", false)?;
-    progress::run(program.arg(progress::root().join("docs/viewer.png")))
+    let mut program = prepare(setup::TEST, "picture", true)?;
+    progress::run(program.arg(progress::root().join("docs")))
 }
 
 /// A release origin with its site, the Studio if it is asked for, and a program of the `e2e` package that knows where they

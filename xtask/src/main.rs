@@ -31,7 +31,7 @@ Skylark's commands. Run them as `cargo xtask <command>`.
   fuzz   [TARGET] [SECONDS]
          Fuzz one target, or each of them in turn, with cargo-fuzz on nightly Rust.
   picture
-         Make docs/viewer.png: the viewer page playing the test picture.
+         Make docs/studio.png and docs/viewer.png: the Studio on air, and the viewer page that plays it.
 ";
 
 fn main() -> ExitCode {

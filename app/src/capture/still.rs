@@ -40,7 +40,7 @@ impl Picture {
 
 /// Frames per second that stills claim.
 pub(super) fn rate() -> gst::Fraction {
-    gst::Fraction::new(i32::try_from(1000 / SHOWN.mseconds()).expect("a few"), 1)
+    gst::Fraction::new(i32::try_from(1000 / SHOWN.mseconds()).expect("a handful of frames"), 1)
 }
 
 /// What is drawn next, and when to ask again.

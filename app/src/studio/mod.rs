@@ -240,7 +240,7 @@ impl Studio {
         self.stage.told().encoding.subscribe()
     }
 
-    /// Sends to an SRT address that is no Skylark's: nothing is announced. For scripts.
+    /// Sends to an SRT address whoever answers there: no stream is made, and nothing is announced. For scripts.
     ///
     /// # Errors
     /// Nothing can be sent.
