@@ -11,10 +11,12 @@ use tauri::{
 use tauri_plugin_dialog::DialogExt as _;
 use tokio::sync::oneshot;
 
-use crate::{Backstage, hotkeys::Hotkey};
+use crate::Backstage;
 
 /// The page is told no more often than this: what changes faster is drawn together.
 const PACE: Duration = Duration::from_millis(16);
+/// Longest text that is saved, bytes: an encrypted key has less than 200.
+const MAX_TEXT_BYTES: usize = 4096;
 
 /// Does something.
 #[tauri::command]
@@ -28,6 +30,7 @@ pub(crate) async fn watch(backstage: State<'_, Backstage>, channel: Channel<Upda
     let studio = backstage.studio().await?;
     backstage.page.send_modify(|page| *page = page.wrapping_add(1));
     backstage.pictures.end_all();
+    backstage.hotkeys.let_go();
     let mut page = backstage.page.subscribe();
     let (mut snapshots, mut meters) = (studio.snapshots(), studio.meters());
     drop(studio);
@@ -86,10 +89,11 @@ pub(crate) fn end_pictures(backstage: State<'_, Backstage>, id: u32) {
     backstage.pictures.end(id);
 }
 
-/// Keys that work while another program has the keyboard, and whether the system gave them to us.
+/// Keys do nothing while one is chosen: the window is told of all of them then.
 #[tauri::command]
-pub(crate) fn hotkeys(hotkeys: State<'_, Vec<Hotkey>>) -> Vec<Hotkey> {
-    hotkeys.inner().clone()
+pub(crate) async fn hold_hotkeys(backstage: State<'_, Backstage>, is_held: bool) -> Result<(), Problem> {
+    backstage.hotkeys.hold(is_held).await;
+    Ok(())
 }
 
 /// Lets a person choose a `media` or `image` file or a `folder`; its path.
@@ -111,6 +115,24 @@ pub(crate) async fn choose(app: AppHandle, kind: String) -> Option<String> {
     }
     let path = answer.await.ok().flatten()?.into_path().ok()?;
     Some(path.to_string_lossy().into_owned())
+}
+
+/// Lets a person choose where a text is kept, under this name at first; its path, or nothing when they do not.
+#[tauri::command]
+pub(crate) async fn save(app: AppHandle, name: String, text: String) -> Result<Option<String>, Problem> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(Problem::new("too-long", format!("A text of more than {MAX_TEXT_BYTES} bytes is not saved.")));
+    }
+    let (chosen, answer) = oneshot::channel();
+    app.dialog().file().set_title("Save the backup").set_file_name(name).save_file(move |path| {
+        // The page may be gone by then.
+        let _ = chosen.send(path);
+    });
+    let Some(path) = answer.await.ok().flatten().and_then(|path| path.into_path().ok()) else { return Ok(None) };
+    let written = tokio::fs::write(&path, text).await;
+    let failed = |error| Problem::new("not-saved", format!("{} could not be written: {error}.", path.display()));
+    written.map_err(failed)?;
+    Ok(Some(path.to_string_lossy().into_owned()))
 }
 
 /// Closes the window, whatever is on air.

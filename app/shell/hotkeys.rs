@@ -1,59 +1,124 @@
-//! Keys that work while another program has the keyboard.
+//! Keys that work while another program has the keyboard: asked of the system here, chosen and understood elsewhere.
 
-use serde::Serialize;
-use skylark_protocol::studio::{Command, Edit, Input, Snapshot, Strip};
-use skylark_studio::studio::Studio;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use skylark_protocol::studio::{Hotkey, HotkeyAction};
 use tauri::{AppHandle, Manager as _, async_runtime};
 use tauri_plugin_global_shortcut::{GlobalShortcutExt as _, Shortcut, ShortcutEvent, ShortcutState};
+use tokio::sync::watch;
 
 use crate::Backstage;
 
-/// Scenes that have a key.
-const SCENES: usize = 6;
+/// How long the system may take to give all keys, or to take them back.
+const HOLD_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A key and what it does.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Hotkey {
-    /// As people read it.
-    keys: String,
-    /// What it does.
-    title: String,
-    /// Why it does not work here: another program has it, or the system gives none.
-    problem: Option<String>,
-    #[serde(skip)]
-    action: Action,
+/// Keys that the system gave us.
+#[derive(Default)]
+pub(crate) struct Hotkeys {
+    given: Mutex<HashMap<u32, (Shortcut, HotkeyAction)>>,
+    /// Somebody chooses a key: none may be taken away from the window meanwhile.
+    is_held: watch::Sender<bool>,
+    /// The system was asked for that.
+    was_held: watch::Sender<bool>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Action {
-    MuteMicrophones,
-    Record,
-    SaveReplay,
-    Scene(usize),
+impl Hotkeys {
+    /// Gives all keys back, or asks for them again. Returns when the system has done it.
+    pub(crate) async fn hold(&self, is_held: bool) {
+        self.is_held.send_replace(is_held);
+        let mut was_held = self.was_held.subscribe();
+        let asked = was_held.wait_for(|was_held| *was_held == is_held);
+        if tokio::time::timeout(HOLD_PATIENCE, asked).await.is_err() {
+            tracing::warn!("the system does not answer about keys");
+        }
+    }
+
+    /// Asks for them again, soon.
+    pub(crate) fn let_go(&self) {
+        self.is_held.send_replace(false);
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<u32, (Shortcut, HotkeyAction)>) -> T) -> T {
+        act(&mut self.given.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-/// Keys that few other programs take. Going live has none: nobody should do that by accident.
-fn defaults() -> Vec<(String, String, Action)> {
-    let key = |keys: &str, title: &str, action| (format!("Ctrl+Alt+{keys}"), title.to_owned(), action);
-    let mut keys = vec![
-        key("M", "Mute or unmute the microphones", Action::MuteMicrophones),
-        key("R", "Start or stop recording", Action::Record),
-        key("S", "Save the replay", Action::SaveReplay),
-    ];
-    keys.extend((0..SCENES).map(|at| key(&(at + 1).to_string(), &format!("Scene {}", at + 1), Action::Scene(at))));
-    keys
+/// Asks the system for the keys whenever others are chosen, and tells the Studio which of them it does not give.
+pub(crate) async fn follow(app: AppHandle) {
+    let backstage = app.state::<Backstage>();
+    let Ok(studio) = backstage.studio().await else { return };
+    let (mut snapshots, mut held) = (studio.snapshots(), backstage.hotkeys.is_held.subscribe());
+    drop(studio);
+    let mut before = None;
+    loop {
+        let is_held = *held.borrow_and_update();
+        let hotkeys = if is_held { Vec::new() } else { snapshots.borrow_and_update().hotkeys.clone() };
+        let wanted: Vec<_> = hotkeys.into_iter().map(|Hotkey { action, keys, .. }| (action, keys)).collect();
+        if before.as_ref() != Some(&wanted) {
+            before = Some(wanted.clone());
+            let asking = app.clone();
+            let asked = async_runtime::spawn_blocking(move || ask(&asking, &wanted)).await;
+            if let (Ok(refused), Some(studio), false) = (asked, backstage.studio_now(), is_held) {
+                studio.asked_for_hotkeys(&refused);
+            }
+        }
+        backstage.hotkeys.was_held.send_replace(is_held);
+        let is_over = tokio::select! {
+            changed = snapshots.changed() => changed.is_err(),
+            changed = held.changed() => changed.is_err(),
+        };
+        if is_over {
+            return;
+        }
+    }
 }
 
-/// Asks the system for the keys; one that another program has is told, and the rest work.
-pub(crate) fn register(app: &AppHandle) -> Vec<Hotkey> {
-    let register = |(keys, title, action): (String, String, Action)| {
-        let problem = app.global_shortcut().register(keys.as_str()).err().map(|error| {
-            tracing::warn!(%keys, %error, "the system does not give us this key");
-            "Another program has this key, or the system gives none away.".to_owned()
-        });
-        Hotkey { keys, title, problem, action }
+/// Gives back what is no longer wanted and asks for the rest; those that are refused, and why.
+fn ask(app: &AppHandle, wanted: &[(HotkeyAction, String)]) -> Vec<(HotkeyAction, String)> {
+    let (hotkeys, system) = (&app.state::<Backstage>().hotkeys, app.global_shortcut());
+    let parsed = wanted.iter().filter(|(_, keys)| !keys.is_empty());
+    let parsed: Vec<_> = parsed.map(|(action, keys)| (*action, keys, keys.parse::<Shortcut>())).collect();
+    let is_wanted = |given: &Shortcut, by: HotkeyAction| {
+        parsed.iter().any(|(action, _, shortcut)| *action == by && shortcut.as_ref().is_ok_and(|one| one == given))
     };
-    defaults().into_iter().map(register).collect()
+    let gone: Vec<_> = hotkeys.with(|given| {
+        let gone = given.extract_if(|_, (shortcut, action)| !is_wanted(shortcut, *action));
+        gone.map(|(_, (shortcut, _))| shortcut).collect()
+    });
+    for shortcut in gone {
+        if let Err(error) = system.unregister(shortcut) {
+            tracing::warn!(%shortcut, %error, "the system does not take a key back");
+        }
+    }
+    let mut refused = Vec::new();
+    for (action, keys, shortcut) in parsed {
+        match shortcut {
+            Err(_) => refused.push((action, format!("{keys} is no key that the system knows."))),
+            Ok(shortcut) if hotkeys.with(|given| given.contains_key(&shortcut.id())) => {}
+            Ok(shortcut) => match system.register(shortcut) {
+                Ok(()) => {
+                    hotkeys.with(|given| given.insert(shortcut.id(), (shortcut, action)));
+                    refused.extend(unheard().map(|reason| (action, reason)));
+                }
+                Err(error) => {
+                    tracing::warn!(%keys, %error, "the system does not give us this key");
+                    let words = "Another program has this key, or this keyboard has none like it. Choose another one.";
+                    refused.push((action, words.to_owned()));
+                }
+            },
+        }
+    }
+    refused
+}
+
+/// Under Wayland keys are given only behind windows of the X kind, and nobody is refused.
+fn unheard() -> Option<String> {
+    let is_wayland = cfg!(target_os = "linux") && std::env::var_os("WAYLAND_DISPLAY").is_some();
+    is_wayland.then(|| "Wayland tells programs behind others of no keys: log in with X11 for that.".to_owned())
 }
 
 /// A key was pressed or let go.
@@ -61,63 +126,9 @@ pub(crate) fn pressed(app: &AppHandle, shortcut: &Shortcut, event: ShortcutEvent
     if event.state != ShortcutState::Pressed {
         return;
     }
-    let is_it = |hotkey: &&Hotkey| hotkey.keys.parse::<Shortcut>().is_ok_and(|keys| keys.id() == shortcut.id());
-    let action = app.try_state::<Vec<Hotkey>>().and_then(|keys| keys.iter().find(is_it).map(|key| key.action));
-    let studio = app.state::<Backstage>().studio_now();
-    let (Some(action), Some(studio)) = (action, studio) else { return };
-    async_runtime::spawn(async move {
-        let commands = commands(action, &studio.snapshots().borrow());
-        for command in commands {
-            act(&studio, command).await;
-        }
-    });
-}
-
-async fn act(studio: &Studio, command: Command) {
-    if let Err(problem) = studio.run(command).await {
-        tracing::warn!(%problem, "a hotkey could not do its work");
-    }
-}
-
-/// What a key asks for, as things stand.
-fn commands(action: Action, snapshot: &Snapshot) -> Vec<Command> {
-    match action {
-        Action::MuteMicrophones => mute_microphones(snapshot),
-        Action::Record if snapshot.recording.path.is_some() => vec![Command::StopRecording],
-        Action::Record => vec![Command::StartRecording],
-        Action::SaveReplay => vec![Command::SaveReplay],
-        Action::Scene(at) => {
-            let scene = snapshot.collection.scenes.get(at).filter(|scene| scene.id != snapshot.collection.program);
-            scene.map(|scene| Command::Take { scene: scene.id }).into_iter().collect()
-        }
-    }
-}
-
-/// All of them, or (when all are muted) none.
-fn mute_microphones(snapshot: &Snapshot) -> Vec<Command> {
-    let sources = snapshot.collection.sources.iter();
-    let microphones: Vec<_> = sources
-        .filter(|source| matches!(source.input, Input::Microphone { .. }))
-        .filter_map(|source| Some((source.id, source.strip?)))
-        .collect();
-    let is_muted = microphones.iter().any(|(_, strip)| !strip.is_muted);
-    let set = |(source, strip): (_, Strip)| Command::Edit {
-        edit: Edit::SetStrip { source, strip: Strip { is_muted, ..strip } },
-    };
-    microphones.into_iter().map(set).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_key_is_one_and_no_two_are_the_same() {
-        let keys = defaults();
-        let ids: Vec<_> = keys.iter().map(|(keys, ..)| keys.parse::<Shortcut>().unwrap().id()).collect();
-        let mut distinct = ids.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        assert_eq!(distinct.len(), ids.len());
+    let backstage = app.state::<Backstage>();
+    let action = backstage.hotkeys.with(|given| given.get(&shortcut.id()).map(|(_, action)| *action));
+    if let (Some(action), Some(studio)) = (action, backstage.studio_now()) {
+        async_runtime::spawn(async move { studio.press(action).await });
     }
 }

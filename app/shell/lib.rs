@@ -26,6 +26,7 @@ type Opening = Option<Result<Arc<Studio>, Problem>>;
 struct Backstage {
     studio: watch::Receiver<Opening>,
     pictures: pictures::Watches,
+    hotkeys: hotkeys::Hotkeys,
     /// Somebody wants to close the window although something would be lost.
     close_asked: Notify,
     /// Counts how often the page was loaded: only the newest is told anything.
@@ -64,6 +65,7 @@ pub fn run() -> Result<()> {
     let backstage = Backstage {
         studio,
         pictures: pictures::Watches::default(),
+        hotkeys: hotkeys::Hotkeys::default(),
         close_asked: Notify::new(),
         page: watch::Sender::new(0),
         started: Instant::now(),
@@ -80,12 +82,13 @@ pub fn run() -> Result<()> {
             commands::watch_pictures,
             commands::acknowledge,
             commands::end_pictures,
-            commands::hotkeys,
+            commands::hold_hotkeys,
             commands::choose,
+            commands::save,
             commands::quit,
         ])
         .setup(move |app| {
-            app.manage(hotkeys::register(app.handle()));
+            async_runtime::spawn(hotkeys::follow(app.handle().clone()));
             // Beside the window, which is there at once.
             async_runtime::spawn(async move {
                 let studio = Studio::open(folders).await;

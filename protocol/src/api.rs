@@ -143,6 +143,9 @@ impl StreamDetails {
     }
 }
 
+/// Largest picture that `PUT /api/v1/streams/{id}/thumbnail` takes, bytes.
+pub const MAX_THUMBNAIL_BYTES: usize = 1 << 20;
+
 /// `PATCH /api/v1/streams/{id}`: what is to change. What is not named stays; `null` removes what can be absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -13,6 +13,7 @@
 //! | [`lossy_proxy`] | a network that loses and delays datagrams; [`srt_receiver`]: our SRT receiver alone |
 //! | [`relay_client`] | a Nostr client; [`streamer`]: somebody with a key who has a stream; [`liar`]: a relay that makes things up |
 //! | [`studio_window`] | the Studio's real window, with a keyring, a sound server, a screen and a camera of its own |
+//! | [`other_program`] | another window on its screen, and somebody at the keyboard |
 //! | [`npm`] | packages from npm, and programs that use them: [`signer`] is where keys are kept |
 //! | [`keyring`] | a session with a real keychain; [`air`]: ffmpeg in the place of the Studio's encoders |
 //! | [`bench`] | load for the benchmarks |
@@ -32,6 +33,7 @@ pub mod lossy_proxy;
 pub mod npm;
 pub mod obs;
 pub mod origin;
+pub mod other_program;
 pub mod playlist;
 pub mod publish;
 pub mod relay_client;

@@ -66,6 +66,15 @@ export function choose(kind) {
   return invoke("choose", { kind });
 }
 
+/** Where a person chose to keep a text, under `name` at first; nothing when they did not. Throws a sentence. */
+export async function save(name, text) {
+  try {
+    return await invoke("save", { name, text });
+  } catch (problem) {
+    throw problem?.message ?? String(problem);
+  }
+}
+
 /** Closes the window, whatever is on air. */
 export function quit() {
   return invoke("quit");
@@ -82,9 +91,9 @@ export function pixelRatio() {
   return window.devicePixelRatio || 1;
 }
 
-/** Keys that work while another program has the keyboard, as JSON. */
-export async function hotkeys() {
-  return JSON.stringify(await invoke("hotkeys"));
+/** Keys that work behind other programs do nothing while one is chosen: the window is told of all of them then. */
+export async function holdHotkeys(isHeld) {
+  await invoke("hold_hotkeys", { isHeld });
 }
 
 /** Height of the window's letters (`1rem`), pixels of the page. */

@@ -10,6 +10,7 @@
 //! | `dashboard` | a streamer's own streams; a program of its own |
 //! | `studio` | the Studio's window; a program of its own |
 //! | `identity` | who has signed in; keys are in JavaScript, in `ui/identity` |
+//! | `details`, `picture` | what a streamer says of a stream, and its small picture |
 //! | `share` | how to pass a stream on |
 //! | `relay`, `profiles` | the origin's relay; names and pictures of people |
 //! | [`engine`] | hls.js and what the browser offers, as `ui/js/engine.js` wraps them |
@@ -24,10 +25,12 @@ mod brand;
 mod chat;
 mod clock;
 mod dashboard;
+mod details;
 mod discover;
 pub mod engine;
 mod event;
 mod identity;
+mod picture;
 pub mod playback;
 mod player;
 mod profiles;

@@ -59,6 +59,7 @@ pub(crate) const TEST: &[&str] = &[
     "srt-tools",
     "webkit2gtk-driver",
     "x11-utils",
+    "xdotool",
     "xvfb",
 ];
 /// What the benchmarks compare with.

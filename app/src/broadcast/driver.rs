@@ -174,7 +174,8 @@ impl Driver {
                     self.shown.notices.send_replace(Vec::new());
                     self.shown.view.send_modify(|view| {
                         let resumable = left.or_else(|| view.resumable.take());
-                        *view = BroadcastView { resumable, ..BroadcastView::default() };
+                        let last = view.last.take();
+                        *view = BroadcastView { resumable, last, ..BroadcastView::default() };
                     });
                 }
             }

@@ -89,6 +89,22 @@ impl Memories {
         kept::write(&self.origin_path(), origin)
     }
 
+    /// How the last stream was announced.
+    pub(super) fn last(&self) -> Option<StreamDetails> {
+        kept::read(&self.last_path()).unwrap_or_else(|problem| {
+            tracing::warn!(%problem, "how the last stream was announced is not known");
+            None
+        })
+    }
+
+    pub(super) fn keep_last(&self, details: &StreamDetails) -> Result<(), Problem> {
+        kept::write(&self.last_path(), details)
+    }
+
+    fn last_path(&self) -> PathBuf {
+        self.folder.join("announced.json")
+    }
+
     fn broadcast_path(&self) -> PathBuf {
         self.folder.join("broadcast.json")
     }

@@ -26,7 +26,7 @@ use skylark_protocol::{
     api::StreamDetails,
     event::{EventId, PublicKey},
     live_event::{LiveEventDraft, Status},
-    studio::{BroadcastView, Check, Notice, Problem},
+    studio::{BroadcastView, Check, Notice, Picture, Problem},
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -85,7 +85,7 @@ impl Broadcast {
         let (origin, left) = (memories.origin()?, memories.broadcast()?);
         let resumable = left.as_ref().map(Memory::resumable);
         let shown = Arc::new(Shown {
-            view: watch::Sender::new(BroadcastView { resumable, ..BroadcastView::default() }),
+            view: watch::Sender::new(BroadcastView { resumable, last: memories.last(), ..BroadcastView::default() }),
             notices: watch::Sender::new(Vec::new()),
             session: watch::Sender::new(None),
             is_on_air: watch::Sender::new(false),
@@ -233,6 +233,7 @@ impl Broadcast {
             tracing::warn!(%problem, "what an earlier run left on air could not be ended");
         }
         let (client, who) = (self.client().await?, self.who()?);
+        self.keep_last(&details);
         self.begin(client, who, details, None).await
     }
 
@@ -253,7 +254,27 @@ impl Broadcast {
     /// # Errors
     /// Nothing was changed; or it was, and could not be announced: it is tried again within a minute.
     pub async fn describe(&self, details: StreamDetails) -> Result<(), Problem> {
-        self.session()?.describe(checked(details)?).await
+        let details = checked(details)?;
+        self.keep_last(&details);
+        self.session()?.describe(details).await
+    }
+
+    /// Gives the stream that is on air a small picture.
+    ///
+    /// # Errors
+    /// The origin does not take it; or it did, and that could not be announced: it is tried again within a minute.
+    pub async fn illustrate(&self, picture: Picture) -> Result<(), Problem> {
+        self.session()?.illustrate(picture).await
+    }
+
+    /// What the next stream begins with.
+    fn keep_last(&self, details: &StreamDetails) {
+        // No date: it was that stream's.
+        let details = StreamDetails { starts_at_s: None, ..details.clone() };
+        if let Err(problem) = self.memories.keep_last(&details) {
+            tracing::warn!(%problem, "how this stream is announced could not be noted");
+        }
+        self.shown.view.send_modify(|view| view.last = Some(details));
     }
 
     /// Pins a chat message, or no longer does.

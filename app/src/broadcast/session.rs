@@ -14,7 +14,7 @@ use skylark_protocol::{
     },
     event::{PublicKey, update_time},
     live_event::{LiveEventDraft, Status},
-    studio::{Problem, Resumable},
+    studio::{Picture, Problem, Resumable},
 };
 use zeroize::Zeroizing;
 
@@ -280,6 +280,16 @@ impl Session {
             self.memories.keep(memory)?;
         }
         *lock(&self.details) = stream.details.clone();
+        let status = status(stream.phase);
+        *lock(&self.stream) = Some(stream);
+        self.announce(status).await
+    }
+
+    /// Gives it a small picture.
+    pub(super) async fn illustrate(&self, picture: Picture) -> Result<(), Problem> {
+        let path = self.path("/thumbnail").map_err(ApiError::problem)?;
+        let asked = self.client.send::<Stream>(self.who, Method::PUT, &path, picture.into_bytes()).await;
+        let stream = asked.map_err(ApiError::problem)?;
         let status = status(stream.phase);
         *lock(&self.stream) = Some(stream);
         self.announce(status).await

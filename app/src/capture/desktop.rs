@@ -109,19 +109,25 @@ fn source(_device: &str) -> Result<gst::Element, CaptureError> {
     Err(CaptureError::Unsupported("What the computer plays"))
 }
 
-/// Where this computer plays.
+/// Where this computer plays: to be captured there, and to be listened to.
 pub(super) fn devices() -> Vec<Device> {
     let name = if cfg!(target_os = "windows") { "wasapi2deviceprovider" } else { "pulsedeviceprovider" };
     let Some(provider) = gst::DeviceProviderFactory::by_name(name) else { return Vec::new() };
-    let monitor = |device: gst::Device| {
-        let properties = device.properties()?;
-        let is_monitor = properties.get::<String>("device.class").is_ok_and(|class| class == "monitor")
-            || properties.get::<bool>("wasapi2.device.loopback").unwrap_or(false);
-        let element = is_monitor.then(|| device.create_element(None).ok())??;
-        let id = element.property::<Option<String>>("device")?;
+    let known = |device: gst::Device| {
+        let properties = device.properties();
+        let is_monitor = properties.is_some_and(|properties| {
+            properties.get::<String>("device.class").is_ok_and(|class| class == "monitor")
+                || properties.get::<bool>("wasapi2.device.loopback").unwrap_or(false)
+        });
+        let kind = match device.has_classes("Audio/Sink") {
+            true => DeviceKind::Listening,
+            false if is_monitor => DeviceKind::DesktopSound,
+            false => return None,
+        };
+        let id = device.create_element(None).ok()?.property::<Option<String>>("device")?;
         let name = device.display_name();
         let name = name.strip_prefix("Monitor of ").unwrap_or(&name).to_owned();
-        Some(Device { kind: DeviceKind::DesktopSound, id, name })
+        Some(Device { kind, id, name })
     };
-    provider.devices().into_iter().filter_map(monitor).collect()
+    provider.devices().into_iter().filter_map(known).collect()
 }

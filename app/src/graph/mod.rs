@@ -7,12 +7,16 @@
 //! | `production` | the pipeline, and the thread that changes it |
 //! | `source` | open sources, their placeholders and retries |
 //! | `drawing` | a compositor and its layers; fades |
+//! | `keyframes` | when they are due |
 //! | `strip` | a source's sound on its way to the mix |
+//! | `monitor` | the same on its way to the streamer's ears |
 //! | `picture` | pictures for the window |
 //! | `wiring` | operations on a running pipeline |
 
 mod drawing;
+mod keyframes;
 pub mod loudness;
+mod monitor;
 mod picture;
 pub mod plan;
 mod production;
@@ -81,6 +85,8 @@ enum Order {
     },
     /// Devices came or went: what is away is tried again now.
     TryAgain,
+    /// The device that monitored strips are heard on.
+    Listen(String),
     Stop,
 }
 
@@ -108,6 +114,8 @@ pub struct Told {
     pub meters: watch::Sender<Meters>,
     /// What the encoders do, about twice a second.
     pub encoding: watch::Sender<EncodingState>,
+    /// Why the streamer does not hear what is monitored.
+    pub deafness: watch::Sender<Option<String>>,
 }
 
 /// A running graph. Dropping it stops it.
@@ -163,6 +171,11 @@ impl Graph {
     /// Pictures of a view, JPEG files `width` pixels wide, the newest only, as long as `latest` has receivers.
     pub fn look(&self, view: View, width: u32, latest: watch::Sender<Option<Bytes>>) {
         self.order(Order::Look(view, width, latest));
+    }
+
+    /// Monitored strips are heard on this device from now on; empty: where this computer plays by itself.
+    pub fn listen_on(&self, device: &str) {
+        self.order(Order::Listen(device.to_owned()));
     }
 
     /// What is away is tried again now.

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::{
     EncodingState, GraphError, Order, Plan, Told,
     drawing::Drawing,
+    keyframes::Keyframes,
     loudness::Meter,
     picture::PictureBranch,
     plan::{Step, steps},
@@ -55,6 +56,7 @@ pub(super) struct Production {
     told: Told,
     sources: BTreeMap<SourceId, OpenSource>,
     strips: BTreeMap<SourceId, OpenStrip>,
+    monitor: String,
     program: Drawing,
     preview: Option<Drawing>,
     mixer: gst::Element,
@@ -68,27 +70,6 @@ pub(super) struct Production {
     fading: bool,
     next_meters: Instant,
     next_encoding: Instant,
-}
-
-/// When keyframes are due: on a grid of time, so that all renditions have them at the same frames.
-#[derive(Debug, Default)]
-struct Keyframes {
-    interval_ns: AtomicU64,
-    /// Of the last frame: which interval of the grid it was in.
-    slot: AtomicU64,
-}
-
-impl Keyframes {
-    /// Whether a frame begins an interval.
-    fn is_due(&self, pts_ns: u64) -> bool {
-        let slot = pts_ns / self.interval_ns.load(Ordering::Relaxed).max(1);
-        self.slot.swap(slot, Ordering::Relaxed) != slot
-    }
-
-    /// The next frame is due, whenever it comes.
-    fn ask(&self) {
-        self.slot.store(u64::MAX, Ordering::Relaxed);
-    }
 }
 
 impl Production {
@@ -124,7 +105,6 @@ impl Production {
         let program_meter = Arc::new(Mutex::new(Meter::default()));
         strip::measure(&sound, &program_meter);
         let keyframes = Arc::new(Keyframes::default());
-        keyframes.interval_ns.store(2_000_000_000, Ordering::Relaxed);
         if let Some(pad) = program.pad() {
             let keyframes = Arc::clone(&keyframes);
             pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
@@ -149,6 +129,7 @@ impl Production {
             told,
             sources: BTreeMap::new(),
             strips: BTreeMap::new(),
+            monitor: String::new(),
             program,
             preview: None,
             mixer,
@@ -219,6 +200,11 @@ impl Production {
                 for source in away {
                     self.retry(source, now);
                 }
+                self.listen();
+            }
+            Order::Listen(device) => {
+                self.monitor = device;
+                self.listen();
             }
             Order::Stop => {}
         }
@@ -343,6 +329,18 @@ impl Production {
                 Err(error) => tracing::warn!(source = id.0, %error, "a source cannot be heard"),
             }
         }
+        self.listen();
+    }
+
+    /// Plays for the streamer what is monitored.
+    fn listen(&mut self) {
+        let mut deafness = None;
+        for strip in self.strips.values_mut() {
+            if let Err(error) = strip.listen(&self.pipeline, &self.monitor) {
+                deafness = Some(error.to_string());
+            }
+        }
+        self.told.deafness.send_if_modified(|told| std::mem::replace(told, deafness.clone()) != deafness);
     }
 
     fn close_strip(&mut self, id: SourceId) {
@@ -369,7 +367,7 @@ impl Production {
         self.stop_encoding();
         self.encoder_failure = None;
         let kind = Kind::named(&plan.encoder).ok_or_else(|| GraphError::Missing(plan.encoder.clone()))?;
-        self.keyframes.interval_ns.store(u64::from(plan.keyframe_interval_ms) * 1_000_000, Ordering::Relaxed);
+        self.keyframes.set_interval(Duration::from_millis(plan.keyframe_interval_ms.into()));
         let tracks = plan.renditions.iter().enumerate().map(|(index, rendition)| (Track::Video(index), *rendition));
         let recording = plan.recording.map(|rendition| (Track::Recording, rendition));
         let built = (|| {
@@ -449,6 +447,11 @@ impl Production {
             let program = self.program_meter.lock().unwrap_or_else(PoisonError::into_inner).read();
             let strips = self.strips.iter().map(|(id, strip)| (*id, strip.level())).collect();
             self.told.meters.send_replace(Meters { strips, program });
+            for strip in self.strips.values_mut() {
+                if let Some(reason) = strip.deafness(&self.pipeline) {
+                    self.told.deafness.send_replace(Some(reason));
+                }
+            }
             let unwatched: Vec<_> =
                 self.pictures.iter().filter(|(_, branch)| branch.is_unwatched()).map(|(view, _)| *view).collect();
             for view in unwatched {

@@ -13,14 +13,13 @@ use skylark_protocol::studio::{Level, Strip};
 use super::{
     GraphError,
     loudness::{CHANNELS, Meter, SAMPLE_RATE},
+    monitor::Monitor,
     plan::HeardStrip,
     wiring::{discard, leaky_queue, make},
 };
 
 /// How much sound a strip holds: its longest offset, and what all others are later by, and some to breathe.
 const HOLDS: Duration = Duration::from_millis(2 * Strip::MAX_OFFSET_MS.unsigned_abs() as u64 + 1000);
-/// What a streamer hears may be late by so much at most.
-const MONITOR_HOLDS: Duration = Duration::from_millis(200);
 /// 1 dB below full scale.
 const LIMIT: f32 = 0.891;
 
@@ -41,6 +40,8 @@ pub(super) struct OpenStrip {
     source_pad: gst::Pad,
     volume: gst::Element,
     pad: gst::Pad,
+    tee: gst::Element,
+    monitor: Option<Monitor>,
     meter: Arc<Mutex<Meter>>,
 }
 
@@ -76,9 +77,6 @@ impl OpenStrip {
             tee.link(&queue)?;
             let end = queue.static_pad("src").ok_or_else(|| GraphError::Missing("a source pad".into()))?;
             end.link(&pad)?;
-            if heard.strip.is_monitored {
-                all.extend(monitor(pipeline, &tee)?);
-            }
             Ok(pad)
         })();
         let pad = match linked {
@@ -96,7 +94,8 @@ impl OpenStrip {
         let first = all.first().and_then(|first| first.static_pad("sink"));
         let source_pad =
             sound.request_pad_simple("src_%u").ok_or_else(|| GraphError::Missing("a pad of the tee".into()))?;
-        let strip = Self { heard, elements: all, source: sound.clone(), source_pad, volume, pad, meter };
+        let strip =
+            Self { heard, elements: all, source: sound.clone(), source_pad, volume, pad, tee, monitor: None, meter };
         strip.set(heard, lead_ms);
         strip.source_pad.link(&first.ok_or_else(|| GraphError::Missing("a sink pad".into()))?)?;
         Ok(strip)
@@ -104,7 +103,7 @@ impl OpenStrip {
 
     /// Sounds like this from now on. False: that takes other elements.
     pub(super) fn change(&mut self, heard: HeardStrip, lead_ms: u32) -> bool {
-        let shape = |strip: &Strip| (strip.noise_suppression, strip.compressor, strip.limiter, strip.is_monitored);
+        let shape = |strip: &Strip| (strip.noise_suppression, strip.compressor, strip.limiter);
         if shape(&heard.strip) != shape(&self.heard.strip) {
             return false;
         }
@@ -118,8 +117,35 @@ impl OpenStrip {
         self.meter.lock().unwrap_or_else(PoisonError::into_inner).read()
     }
 
+    /// Plays it for the streamer, or no longer does. The mix hears nothing of that.
+    ///
+    /// # Errors
+    /// The device cannot be opened.
+    pub(super) fn listen(&mut self, pipeline: &gst::Pipeline, device: &str) -> Result<(), GraphError> {
+        let is_wanted = self.heard.strip.is_monitored;
+        if let Some(monitor) = self.monitor.take_if(|monitor| !is_wanted || monitor.device() != device) {
+            monitor.close(pipeline);
+        }
+        if is_wanted && self.monitor.is_none() {
+            self.monitor = Some(Monitor::open(pipeline, &self.tee, device)?);
+        }
+        Ok(())
+    }
+
+    /// Why the streamer does not hear it any more. It is silent until it is listened to again.
+    pub(super) fn deafness(&mut self, pipeline: &gst::Pipeline) -> Option<String> {
+        let reason = self.monitor.as_ref()?.failure()?;
+        if let Some(monitor) = self.monitor.take() {
+            monitor.close(pipeline);
+        }
+        Some(reason)
+    }
+
     /// Takes it off.
     pub(super) fn close(self, pipeline: &gst::Pipeline, mixer: &gst::Element) {
+        if let Some(monitor) = self.monitor {
+            monitor.close(pipeline);
+        }
         super::wiring::unlink_when_still(&self.source_pad);
         self.source.release_request_pad(&self.source_pad);
         mixer.release_request_pad(&self.pad);
@@ -165,16 +191,6 @@ fn dynamics(knee: &str, threshold: f32, ratio: f32) -> Result<gst::Element, Grap
     dynamics.set_property("threshold", threshold);
     dynamics.set_property("ratio", ratio);
     Ok(dynamics)
-}
-
-/// The streamer's own ears.
-fn monitor(pipeline: &gst::Pipeline, tee: &gst::Element) -> Result<Vec<gst::Element>, GraphError> {
-    let elements =
-        vec![leaky_queue(0, MONITOR_HOLDS)?, make("audioconvert")?, make("audioresample")?, make("autoaudiosink")?];
-    pipeline.add_many(&elements)?;
-    gst::Element::link_many(&elements)?;
-    tee.link(&elements[0])?;
-    Ok(elements)
 }
 
 /// Measures what goes through an element.

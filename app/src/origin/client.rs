@@ -120,9 +120,35 @@ impl Client {
         path: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<T, ApiError> {
-        let url = self.address.url(path);
         let body = serde_json::to_vec(body).map_err(|error| ApiError::Odd(error.to_string()))?;
         let body = if body == b"null" { Vec::new() } else { body };
+        self.signed(who, method, path, body, "application/json").await
+    }
+
+    /// Sends a file that `who` signs.
+    ///
+    /// # Errors
+    /// There is no answer that can be used.
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        who: PublicKey,
+        method: Method,
+        path: &str,
+        file: Vec<u8>,
+    ) -> Result<T, ApiError> {
+        // The origin looks at the file itself.
+        self.signed(who, method, path, file, "application/octet-stream").await
+    }
+
+    async fn signed<T: DeserializeOwned>(
+        &self,
+        who: PublicKey,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        media_type: &'static str,
+    ) -> Result<T, ApiError> {
+        let url = self.address.url(path);
         let asked = nip98::Request { url: &url, method: method.as_str(), body: &body };
         let mut unsigned = nip98::unsigned(who, asked, clock::now_s());
         // Two requests that are the same in one second are still two.
@@ -130,7 +156,7 @@ impl Client {
         let event = self.identities.sign(unsigned).await?;
         let mut request = self.http.request(method, url).header(header::AUTHORIZATION, nip98::header(&event));
         if !body.is_empty() {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body);
+            request = request.header(header::CONTENT_TYPE, media_type).body(body);
         }
         read(request.send().await.map_err(silent)?).await
     }

@@ -28,6 +28,10 @@ impl Folders {
         self.data.join("scenes.json")
     }
 
+    pub(crate) fn hotkeys(&self) -> PathBuf {
+        self.data.join("hotkeys.json")
+    }
+
     pub(crate) fn settings(&self) -> PathBuf {
         self.data.join("settings.json")
     }

@@ -6,11 +6,13 @@
 //! | `here` | what is looked at on this machine before going live |
 //! | `assembly` | puts the snapshot together |
 //! | `folders` | where things are kept |
+//! | `hotkeys` | keys that work while another program is in front |
 //! | `settings` | output settings and their file |
 
 mod assembly;
 mod folders;
 mod here;
+mod hotkeys;
 mod settings;
 mod stage;
 #[cfg(test)]
@@ -23,12 +25,12 @@ use std::{
 
 use bytes::Bytes;
 use skylark_protocol::studio::{
-    BroadcastView, Collection, Command, Edit, IdentityView, KeychainState, Meters, Notice, Outcome, OutputSettings,
-    Problem, RecordingView, Refused, SceneId, Severity, Snapshot, View,
+    BroadcastView, Collection, Command, Edit, HotkeyAction, IdentityView, KeychainState, Meters, Notice, Outcome,
+    OutputSettings, Problem, RecordingView, Refused, SceneId, Severity, Snapshot, View,
 };
 use tokio::{sync::watch, task::JoinHandle};
 
-use self::stage::Stage;
+use self::{hotkeys::Hotkeys, stage::Stage};
 use crate::{
     broadcast::{Air, Broadcast},
     capture::{self, DeviceWatch},
@@ -67,6 +69,7 @@ pub struct Studio {
     stage: Arc<Stage>,
     identities: Arc<Identities>,
     broadcast: Arc<Broadcast>,
+    hotkeys: Arc<Hotkeys>,
     snapshot: watch::Sender<Arc<Snapshot>>,
     /// Looks for devices as they come and go.
     _devices: DeviceWatch,
@@ -107,7 +110,10 @@ impl Studio {
     pub async fn open_with(folders: Folders, collection: Collection) -> Result<Arc<Self>, OpenError> {
         gstreamer::init()?;
         let (output, problem) = settings::load(&folders.settings());
-        let own = problem.map(|reason| notice("settings-damaged", Severity::Warning, &reason)).into_iter().collect();
+        let damaged = problem.map(|reason| notice("settings-damaged", Severity::Warning, &reason));
+        let (hotkeys, no_hotkeys) = Hotkeys::open(folders.hotkeys());
+        let hotkeys = Arc::new(hotkeys);
+        let own = damaged.into_iter().chain(no_hotkeys).collect();
         let document = Document::new(collection);
         let stage = Stage::open(folders.clone(), document.collection().canvas, output)?;
         stage.graph().apply(Plan::of(document.collection()));
@@ -123,8 +129,15 @@ impl Studio {
                 stage.graph().try_again();
             }
         });
-        let parts = (Arc::clone(&stage), Arc::clone(&identities), Arc::clone(&broadcast));
-        let follow = assembly::follow(parts.0, parts.1, parts.2, devices, own, snapshot.clone());
+        let parts = assembly::Parts {
+            stage: Arc::clone(&stage),
+            identities: Arc::clone(&identities),
+            broadcast: Arc::clone(&broadcast),
+            devices,
+            hotkeys: hotkeys.all(),
+            own,
+        };
+        let follow = assembly::follow(parts, snapshot.clone());
         let trying = Arc::clone(&stage);
         let trial = tokio::task::spawn_blocking(move || trying.tried(encode::try_encoders()));
         let tasks = vec![tokio::spawn(follow), trial];
@@ -134,6 +147,7 @@ impl Studio {
             stage,
             identities,
             broadcast,
+            hotkeys,
             snapshot,
             _devices: watching,
             tasks,
@@ -158,6 +172,7 @@ impl Studio {
             Command::Take { scene } => self.change(|document| take(document, scene))?,
             Command::FindDevices => self.stage.graph().try_again(),
             Command::SetOutput { output } => self.set_output(output)?,
+            Command::SetHotkey { action, keys } => self.hotkeys.set(action, &keys)?,
             Command::StartRecording => self.stage.start_recording()?,
             Command::StopRecording => {
                 let path = self.stage.stop_recording().await?.display().to_string();
@@ -204,6 +219,7 @@ impl Studio {
             }
             Command::GoLive { details } => broadcast.go_live(details).await?,
             Command::Describe { details } => broadcast.describe(details).await?,
+            Command::Illustrate { picture } => broadcast.illustrate(picture).await?,
             Command::Stop => broadcast.stop().await?,
             Command::Resume => broadcast.resume().await?,
             Command::Abandon => broadcast.abandon().await?,
@@ -213,6 +229,25 @@ impl Studio {
             }
         }
         Ok(Outcome::Done)
+    }
+
+    /// Somebody pressed a key for this, in whatever program they are. What is wrong is told as a notice, as nobody may be
+    /// looking at the window.
+    pub async fn press(&self, action: HotkeyAction) {
+        let commands = hotkeys::commands(action, &self.snapshot.borrow());
+        let done = async {
+            for command in commands? {
+                self.run(command).await?;
+            }
+            Ok::<_, Problem>(())
+        };
+        let problem = done.await.err().map(|problem| (Severity::Warning, problem.message));
+        self.stage.complain("hotkey-failed", problem);
+    }
+
+    /// What the system said when it was asked for the keys: those that it did not give, and why.
+    pub fn asked_for_hotkeys(&self, refused: &[(HotkeyAction, String)]) {
+        self.hotkeys.asked_for(refused);
     }
 
     /// Everything that the window shows, whenever it changes.
@@ -340,6 +375,7 @@ fn first_snapshot(collection: &Collection, output: &OutputSettings) -> Snapshot 
         origin_is_built_in: false,
         broadcast: BroadcastView::default(),
         recording: RecordingView::default(),
+        hotkeys: Vec::new(),
         notices: Vec::new(),
     }
 }

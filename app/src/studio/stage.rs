@@ -78,6 +78,7 @@ impl Stage {
         let outlets = Arc::new(Outlets::default());
         let told = Told::default();
         let graph = Graph::start(canvas, Arc::clone(&outlets), told.clone())?;
+        graph.listen_on(&settings.monitor);
         Ok(Arc::new_cyclic(|me| Self {
             me: me.clone(),
             folders,
@@ -144,6 +145,7 @@ impl Stage {
         }
         let started = Graph::start(canvas, Arc::clone(&self.outlets), self.told.clone());
         let graph = started.map_err(|error| Problem::new("graph", sentence(&error.to_string())))?;
+        graph.listen_on(&self.settings().monitor);
         graph.apply(plan);
         let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         for (view, look) in looks.iter().filter(|(_, look)| look.latest.receiver_count() > 0) {
@@ -153,8 +155,9 @@ impl Stage {
         Ok(())
     }
 
-    /// Other settings, from the next broadcast or recording on.
+    /// Other settings, from the next broadcast or recording on; what the streamer hears, at once.
     pub(super) fn set(&self, settings: OutputSettings) {
+        self.graph().listen_on(&settings.monitor);
         self.settings.store(Arc::new(settings));
     }
 

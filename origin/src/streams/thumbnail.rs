@@ -10,7 +10,7 @@ use super::{Refused, Streams};
 use crate::db::Thumbnail;
 
 /// Largest picture, bytes.
-pub const MAX_BYTES: usize = 1024 * 1024;
+pub const MAX_BYTES: usize = skylark_protocol::api::MAX_THUMBNAIL_BYTES;
 /// Longest side, pixels: a small file can unfold to a picture that no viewer's browser has room for.
 const MAX_SIDE: u32 = 4096;
 /// Most memory that reading one may take, bytes.

@@ -13,6 +13,7 @@ impl LiveEventDraft {
         let details = &stream.details;
         let seconds = |at_ms: Option<i64>| at_ms.and_then(|at_ms| u64::try_from(at_ms / 1000).ok());
         let category = Some(details.category.clone()).filter(|category| !category.is_empty());
+        let uploaded = stream.thumbnail.as_ref().map(|path| format!("{site}{path}"));
         let is_over = status == Status::Ended;
         let ours = relay.trim_end_matches('/').to_owned();
         let others = self.relays.iter().filter(|known| **known != ours).cloned();
@@ -21,8 +22,9 @@ impl LiveEventDraft {
             status,
             title: details.title.clone(),
             summary: details.description.clone(),
-            image: details.image.clone(),
-            thumb: stream.thumbnail.as_ref().map(|path| format!("{site}{path}")),
+            // Some programs look at the one, some at the other.
+            image: details.image.clone().or_else(|| uploaded.clone()),
+            thumb: uploaded,
             hashtags: details.tags.iter().cloned().chain(category).take(Self::MAX_HASHTAGS).collect(),
             streaming: if is_over { Vec::new() } else { vec![format!("{site}/live/{}/index.m3u8", stream.id)] },
             starts: seconds(stream.started_at_ms).or(details.starts_at_s).or((status == Status::Live).then_some(now)),
@@ -73,6 +75,9 @@ mod tests {
         assert_eq!((live.starts, live.ends, live.current_participants), (Some(5000), None, Some(3)));
         assert_eq!(live.relays, ["wss://a.tv", "wss://other.example"], "ours first, each once");
         assert_eq!(live.content_warning.as_deref(), Some("noise"));
+        let pictured = Stream { thumbnail: Some("/api/v1/streams/abc123def456/thumbnail?v=1".into()), ..stream() };
+        let told = live.clone().telling(&pictured, Status::Live, "https://a.tv", "wss://a.tv/", 6000);
+        assert!(told.image == told.thumb && told.image.is_some_and(|url| url.starts_with("https://a.tv/api/")));
         let ended = live.ending(6000).telling(&stream(), Status::Ended, "https://a.tv", "wss://a.tv", 7000);
         assert_eq!((ended.ends, ended.streaming.len()), (Some(6001), 0), "an end that was said stays");
     }

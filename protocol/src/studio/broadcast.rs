@@ -61,6 +61,8 @@ pub struct BroadcastView {
     pub origin_silent_s: Option<u32>,
     /// A broadcast that an earlier run left on air.
     pub resumable: Option<Resumable>,
+    /// How the last stream was announced: what the next one begins with.
+    pub last: Option<StreamDetails>,
     /// The check before going live.
     pub preflight: Option<Preflight>,
     /// After the end.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{edit::Edit, output::OutputSettings, scene::SceneId};
+use super::{edit::Edit, hotkey::HotkeyAction, output::OutputSettings, picture::Picture, scene::SceneId};
 use crate::{
     api::StreamDetails,
     event::{Event, EventId, PublicKey, UnsignedEvent},
@@ -110,6 +110,11 @@ pub enum Command {
         /// How it is announced from now on.
         details: StreamDetails,
     },
+    /// Gives the stream that is on air a small picture.
+    Illustrate {
+        /// The picture.
+        picture: Picture,
+    },
     /// Ends the broadcast.
     Stop,
     /// Goes on with the broadcast that an earlier run left on air.
@@ -124,6 +129,13 @@ pub enum Command {
     StopRecording,
     /// Writes what the replay buffer holds to a file: [`Outcome::Saved`].
     SaveReplay,
+    /// Another key for something; one that something else has is taken from there.
+    SetHotkey {
+        /// What it does.
+        action: HotkeyAction,
+        /// `Ctrl+Alt+M`; empty: none.
+        keys: String,
+    },
 }
 
 /// What a command gives back.

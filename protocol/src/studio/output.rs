@@ -16,6 +16,8 @@ pub struct OutputSettings {
     pub keyframe_interval_ms: u32,
     /// The bitrate follows the link.
     pub is_adaptive: bool,
+    /// Where the streamer hears what is monitored: a device's id; empty: where this computer plays by itself.
+    pub monitor: String,
     /// Files on this computer.
     pub recording: RecordingSettings,
 }
@@ -33,6 +35,7 @@ impl Default for OutputSettings {
             audio_bitrate_bps: 128_000,
             keyframe_interval_ms: 2000,
             is_adaptive: true,
+            monitor: String::new(),
             recording: RecordingSettings::default(),
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     broadcast::BroadcastView,
+    hotkey::Hotkey,
     identity::IdentityView,
     output::{EncoderState, OutputSettings, RecordingView},
     scene::{Collection, SourceId},
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub broadcast: BroadcastView,
     /// The file that is written.
     pub recording: RecordingView,
+    /// Keys that work while another program is in front.
+    pub hotkeys: Vec<Hotkey>,
     /// What the streamer should know now, the newest last.
     pub notices: Vec<Notice>,
 }
@@ -93,6 +96,8 @@ pub enum DeviceKind {
     Microphone,
     /// What this computer plays.
     DesktopSound,
+    /// Headphones and loudspeakers, for the streamer's own ears.
+    Listening,
 }
 
 /// Something the streamer should know.

@@ -28,6 +28,7 @@ mod srt;
 mod srt_attacks;
 mod srt_clients;
 mod studio_broadcast;
+mod studio_forms;
 mod studio_headless;
 mod studio_identity;
 mod studio_push;

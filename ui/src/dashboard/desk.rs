@@ -114,6 +114,7 @@ impl State {
         let change = ChangeStream {
             title: Some(details.title),
             description: Some(details.description),
+            category: Some(details.category),
             tags: Some(details.tags),
             image: Some(details.image),
             ..ChangeStream::default()

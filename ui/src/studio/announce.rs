@@ -1,30 +1,22 @@
-//! The last step before going live: what is checked, and what people are told.
+//! What people are told: the last step before going live with what is checked then, and something else while it is on air.
 
 use leptos::prelude::*;
 use skylark_protocol::{
-    api::StreamDetails,
-    studio::{Command, Preflight},
+    api::{Stream, StreamDetails},
+    studio::{Command, Picture, Preflight},
 };
 
-use super::{Trouble, backstage::Backstage, dialog::Dialog, words};
+use super::{
+    Doors, Trouble,
+    backstage::{Backstage, ask},
+    dialog::Dialog,
+    words,
+};
 use crate::{
     brand::{Icon, shapes as brand},
-    engine,
+    details::{Details, DetailsFields, PictureAddress},
+    picture::{Chosen, PictureChoice},
 };
-
-/// Where the details of the last stream are remembered.
-const REMEMBERED: &str = "skylark.studio.details";
-/// What a stream can be about, as the front page groups them.
-const CATEGORIES: [(&str, &str); 8] = [
-    ("", "None"),
-    ("gaming", "Gaming"),
-    ("music", "Music"),
-    ("talk", "Talk"),
-    ("art", "Art"),
-    ("technology", "Technology"),
-    ("education", "Education"),
-    ("sports", "Sports"),
-];
 
 /// What is looked at before going live.
 #[component]
@@ -67,87 +59,42 @@ pub(super) fn is_stopped(preflight: Option<&Preflight>) -> bool {
 #[component]
 pub(super) fn Announcement(done: Callback<()>) -> impl IntoView {
     let stage = Backstage::get();
+    let doors = Doors::get();
     let (trouble, busy) = (RwSignal::new(None), RwSignal::new(false));
-    let first = remembered();
-    let category = RwSignal::new(first.category.clone());
-    let (title, description) = (RwSignal::new(first.title.clone()), RwSignal::new(first.description.clone()));
-    let (tags, image) = (RwSignal::new(first.tags.join(", ")), RwSignal::new(first.image.clone().unwrap_or_default()));
-    let private = RwSignal::new(false);
+    let first = stage.snapshot.with_untracked(|now| now.broadcast.last.clone()).unwrap_or_default();
+    let fields = Details::of(&first);
+    let private = RwSignal::new(first.private);
+    let picture = RwSignal::new(None);
     let stopped = stage.part(|now| is_stopped(now.broadcast.preflight.as_ref()));
-    let details = move || {
-        let image = image.get_untracked().trim().to_owned();
-        StreamDetails {
-            title: title.get_untracked().trim().to_owned(),
-            description: description.get_untracked(),
-            category: category.get_untracked(),
-            tags: split(&tags.get_untracked()),
-            image: (!image.is_empty()).then_some(image),
-            private: private.get_untracked(),
-            ..StreamDetails::default()
-        }
-    };
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         if busy.get_untracked() {
             return;
         }
         busy.set(true);
-        let details = details();
-        if let Ok(json) = serde_json::to_string(&details) {
-            engine::remember(REMEMBERED, &json);
-        }
+        let details = StreamDetails { private: private.get_untracked(), ..fields.typed(StreamDetails::default()) };
         leptos::task::spawn_local(async move {
-            let answer = super::backstage::ask(&Command::GoLive { details }).await;
+            let answer = ask(&Command::GoLive { details }).await;
             busy.try_set(false);
             match answer {
-                Ok(_) => done.run(()),
+                Ok(_) => {
+                    let picture = picture.try_get_untracked().flatten();
+                    done.run(());
+                    // It is live without its picture, too.
+                    doors.trouble.set(illustrate(picture).await.err());
+                }
                 Err(problem) => _ = trouble.try_set(Some(problem.message)),
             }
         });
     };
-    let field = move |name: &'static str, label: &'static str, placeholder: &'static str, value: RwSignal<String>| {
-        view! {
-            <label class="stack-field">
-                <span>{label}</span>
-                <input name=name placeholder=placeholder dir="auto" prop:value=move || value.get() on:input=move |event| value.set(event_target_value(&event))/>
-            </label>
-        }
-    };
     view! {
         <form class="secret-form" id="announcement" on:submit=submit>
-            <label class="stack-field">
-                <span>"Title"</span>
-                <input
-                    name="title"
-                    required
-                    dir="auto"
-                    placeholder="What happens tonight"
-                    maxlength=StreamDetails::MAX_TITLE_CHARS.to_string()
-                    prop:value=move || title.get()
-                    on:input=move |event| title.set(event_target_value(&event))
-                />
-            </label>
-            <label class="stack-field">
-                <span>"Description"</span>
-                <textarea
-                    name="description"
-                    rows="2"
-                    dir="auto"
-                    maxlength=StreamDetails::MAX_DESCRIPTION_CHARS.to_string()
-                    prop:value=move || description.get()
-                    on:input=move |event| description.set(event_target_value(&event))
-                ></textarea>
-            </label>
-            <div class="pair">
-                <label class="stack-field">
-                    <span>"Category"</span>
-                    <select name="category" on:change=move |event| category.set(event_target_value(&event))>
-                        {CATEGORIES.map(|(value, label)| view! { <option value=value prop:selected=move || category.get() == value>{label}</option> }).collect_view()}
-                    </select>
-                </label>
-                {field("tags", "Tags", "music, improvisation", tags)}
+            <DetailsFields details=fields class="stack-field"/>
+            <div class="picture-row">
+                <PictureChoice chosen=picture now=None trouble button="button small">
+                    <PictureAddress details=fields class="stack-field" label="or the address of one"/>
+                </PictureChoice>
             </div>
-            {field("image", "Picture, an address", "https://…", image)}
             <label class="tick">
                 <input type="checkbox" name="private" prop:checked=move || private.get() on:change=move |event| private.set(event_target_checked(&event))/>
                 <span>"Private"<small>"Only people whom you let in can watch, chat, or find it."</small></span>
@@ -155,9 +102,91 @@ pub(super) fn Announcement(done: Callback<()>) -> impl IntoView {
             <Trouble trouble/>
             <div class="dialog-row">
                 <span class="spacer"></span>
-                <button type="submit" id="go-live-now" class="button primary big" disabled=move || busy.get() || stopped.get() || title.with(|title| title.trim().is_empty())>
+                <button type="submit" id="go-live-now" class="button primary big" disabled=move || busy.get() || stopped.get() || fields.is_untitled()>
                     <Icon path=brand::BROADCAST/>
                     {move || if busy.get() { "Going live…" } else { "Go live" }}
+                </button>
+            </div>
+        </form>
+    }
+}
+
+/// Gives the stream that is on air a picture, if one was chosen.
+///
+/// # Errors
+/// Why it has none, a sentence.
+async fn illustrate(chosen: Option<Chosen>) -> Result<(), String> {
+    let Some(chosen) = chosen else { return Ok(()) };
+    let too_large = || "That picture is too large, even made small. Choose another one.".to_owned();
+    let picture = Picture::new(chosen.bytes).ok_or_else(too_large)?;
+    ask(&Command::Illustrate { picture }).await.map(drop).map_err(|problem| problem.message)
+}
+
+/// Says something else of the stream that is on air.
+#[component]
+pub(super) fn Describe(open: RwSignal<bool>) -> impl IntoView {
+    let stage = Backstage::get();
+    let close = Callback::new(move |()| open.set(false));
+    let stream = move || stage.snapshot.with_untracked(|now| now.broadcast.stream.clone());
+    view! {
+        <Show when=move || open.get()>
+            <Dialog id="describe" title="About the stream" close>
+                {stream().map(|stream| view! { <Description stream close/> })}
+            </Dialog>
+        </Show>
+    }
+}
+
+#[component]
+fn Description(stream: Stream, close: Callback<()>) -> impl IntoView {
+    let stage = Backstage::get();
+    let (trouble, busy) = (RwSignal::new(None), RwSignal::new(false));
+    let picture = RwSignal::new(None);
+    let fields = Details::of(&stream.details);
+    let before = StoredValue::new(stream.details.clone());
+    let is_private = stream.details.private;
+    // A private stream's picture is shown to guests alone.
+    let now = stage.part(move |now| {
+        let path = now.broadcast.stream.as_ref().filter(|_| !is_private)?.thumbnail.clone()?;
+        now.origin.as_ref().map(|origin| format!("{}{path}", origin.trim_end_matches('/')))
+    });
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        let (before, chosen) = (before.get_value(), picture.get_untracked());
+        let details = fields.typed(before.clone());
+        leptos::task::spawn_local(async move {
+            let said = async {
+                if details != before {
+                    ask(&Command::Describe { details }).await.map_err(|problem| problem.message)?;
+                }
+                illustrate(chosen).await
+            };
+            let said = said.await;
+            busy.try_set(false);
+            match said {
+                Ok(()) => close.run(()),
+                Err(message) => _ = trouble.try_set(Some(message)),
+            }
+        });
+    };
+    view! {
+        <form class="secret-form" id="description" on:submit=submit>
+            <DetailsFields details=fields class="stack-field"/>
+            <div class="picture-row">
+                <PictureChoice chosen=picture now trouble button="button small">
+                    <PictureAddress details=fields class="stack-field" label="or the address of one"/>
+                </PictureChoice>
+            </div>
+            <Trouble trouble/>
+            <div class="dialog-row">
+                <button type="button" class="button" on:click=move |_| close.run(())>"Cancel"</button>
+                <span class="spacer"></span>
+                <button type="submit" id="describe-now" class="button primary" disabled=move || busy.get() || fields.is_untitled()>
+                    {move || if busy.get() { "Telling everybody…" } else { "Save" }}
                 </button>
             </div>
         </form>
@@ -178,14 +207,4 @@ pub(super) fn GoLive(open: RwSignal<bool>) -> impl IntoView {
             </Dialog>
         </Show>
     }
-}
-
-fn remembered() -> StreamDetails {
-    engine::remembered(REMEMBERED).and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
-}
-
-/// Words between commas, without the `#` that some write before them.
-fn split(text: &str) -> Vec<String> {
-    let word = |word: &str| word.trim().trim_start_matches('#').to_owned();
-    text.split(',').map(word).filter(|word| !word.is_empty()).collect()
 }

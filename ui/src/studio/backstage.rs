@@ -147,8 +147,12 @@ extern "C" {
     pub(super) fn watch_pictures(view: &str, width: u32, canvas: &web_sys::HtmlCanvasElement) -> js_sys::Function;
     /// The path of a file or folder that a person chose; `kind` is `media`, `image` or `folder`.
     pub(super) async fn choose(kind: &str) -> JsValue;
-    /// Keys that work while another program has the keyboard, as JSON.
-    pub(super) async fn hotkeys() -> JsValue;
+    /// The path where a person chose to keep a text, under `name` at first; throws a sentence.
+    #[wasm_bindgen(catch)]
+    pub(super) async fn save(name: &str, text: &str) -> Result<JsValue, JsValue>;
+    /// Keys that work behind other programs do nothing while one is chosen.
+    #[wasm_bindgen(js_name = holdHotkeys)]
+    pub(super) async fn hold_hotkeys(is_held: bool);
     /// Closes the window, whatever is on air.
     pub(super) async fn quit();
     /// Hears an element's width and height whenever they change, until the answer is called.

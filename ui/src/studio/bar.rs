@@ -3,7 +3,9 @@
 use leptos::prelude::*;
 use skylark_protocol::studio::{BroadcastState, Command, Severity};
 
-use super::{Doors, backstage::Backstage, settings::OpenWizard, shapes, words};
+use wasm_bindgen::JsCast as _;
+
+use super::{Doors, backstage::Backstage, people::called, settings::OpenWizard, shapes, words};
 use crate::{
     brand::{Icon, Mark},
     clock,
@@ -14,7 +16,7 @@ use crate::{
 pub(super) fn Bar() -> impl IntoView {
     let stage = Backstage::get();
     let doors = Doors::get();
-    let trouble = RwSignal::new(None);
+    let trouble = doors.trouble;
     let can = stage.part(|now| (now.can_undo, now.can_redo));
     view! {
         <header class="bar">
@@ -74,6 +76,13 @@ fn Notices() -> impl IntoView {
         Severity::Failure => "failure",
     };
     let count = move || notices.with(Vec::len);
+    // As long as the window.
+    let _ = window_event_listener(leptos::ev::pointerdown, move |event| {
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        if !target.is_some_and(|target| target.closest(".menu-root").ok().flatten().is_some()) {
+            open.set(false);
+        }
+    });
     view! {
         <div
             class="menu-root"
@@ -119,11 +128,10 @@ fn Who() -> impl IntoView {
         now.identity.cards.iter().find(|card| card.pubkey == current).cloned()
     });
     view! {
-        <button type="button" id="who" class="who" title="Identity" on:click=move |_| doors.settings.set(true)>
+        <button type="button" id="who" class="who" title="Identity" on:click=move |_| doors.settings.set(Some("identity"))>
             {move || match card.get() {
                 Some(card) => {
-                    let name = card.name.clone().unwrap_or_else(|| card.npub.chars().take(12).collect());
-                    let letter = name.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().to_string());
+                    let (name, letter) = called(&card);
                     view! {
                         <span class="avatar" data-tint=(card.pubkey.as_bytes()[0] % 8).to_string() aria-hidden="true">
                             {letter}

@@ -52,7 +52,7 @@ pub(super) fn Controls() -> impl IntoView {
                 <button type="button" id="studio-mode" class="button wide" class:pressed=move || is_studio.get() aria-pressed=move || is_studio.get().to_string() on:click=toggle_studio>
                     <Icon path=shapes::TWO/>"Studio mode"
                 </button>
-                <button type="button" id="open-settings" class="button wide" aria-haspopup="dialog" on:click=move |_| doors.settings.set(true)>
+                <button type="button" id="open-settings" class="button wide" aria-haspopup="dialog" on:click=move |_| doors.settings.set(Some("video"))>
                     <Icon path=brand::QUALITY/>"Settings"
                 </button>
                 <Show when=move || !is_studio.get()><TransitionChoice trouble/></Show>

@@ -7,7 +7,7 @@ use skylark_protocol::{
     studio::{BroadcastState, Command, Summary},
 };
 
-use super::{Panel, Trouble, backstage::Backstage, dialog::Dialog, words};
+use super::{Panel, Trouble, announce::Describe, backstage::Backstage, dialog::Dialog, shapes, words};
 use crate::{
     brand::{Icon, shapes as brand},
     chat::{Chat, Pinning, Room},
@@ -59,6 +59,7 @@ fn Figures() -> impl IntoView {
     });
     let score = stage.part(|now| now.broadcast.health.as_ref().map(|health| health.score));
     let title = stage.part(|now| now.broadcast.stream.as_ref().map(|stream| stream.details.title.clone()));
+    let describing = RwSignal::new(false);
     let links = move || {
         stage.snapshot.with_untracked(|now| {
             let page = now.broadcast.page_url.clone().unwrap_or_default();
@@ -75,7 +76,11 @@ fn Figures() -> impl IntoView {
             {move || score.get().map(|score| view! {
                 <span class="score" data-good=(score >= 80).to_string() title="How well it arrives, by the origin">{score}</span>
             })}
+            <button type="button" id="describe-stream" class="tool" aria-label="Change title and picture" title="Change title and picture" aria-haspopup="dialog" on:click=move |_| describing.set(true)>
+                <Icon path=shapes::PENCIL/>
+            </button>
             <Share links/>
+            <Describe open=describing/>
         </div>
         <dl class="stats">
             {(0..9).map(|at| view! {

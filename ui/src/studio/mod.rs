@@ -8,7 +8,8 @@
 //! | `scenes`, `sources`, `list`, `add`, `properties` | what is shown, in which order and how |
 //! | `mixer` | what is heard |
 //! | `bar`, `controls`, `live` | how it stands, what is pressed, what viewers get and say |
-//! | `wizard`, `people`, `announce`, `settings` | from a first start to a stream |
+//! | `wizard`, `people`, `announce` | from a first start to a stream |
+//! | `settings`, `keys` | how it is made, sent and kept; keys |
 //! | `dialog`, `panes`, `shapes`, `words` | what they are made of |
 
 mod add;
@@ -18,6 +19,7 @@ mod bar;
 mod controls;
 mod dialog;
 mod geometry;
+mod keys;
 mod list;
 mod live;
 mod mixer;
@@ -105,7 +107,10 @@ fn Unopened(problem: Problem) -> impl IntoView {
 struct Doors {
     wizard: RwSignal<bool>,
     live: RwSignal<bool>,
-    settings: RwSignal<bool>,
+    /// The page of the settings that is open.
+    settings: RwSignal<Option<&'static str>>,
+    /// What went wrong after its dialog was gone.
+    trouble: RwSignal<Option<String>>,
     /// Unix milliseconds, each second.
     now_ms: RwSignal<f64>,
     is_slow: RwSignal<bool>,
@@ -133,7 +138,8 @@ fn Room() -> impl IntoView {
     let doors = Doors {
         wizard: RwSignal::new(is_new),
         live: RwSignal::new(false),
-        settings: RwSignal::new(false),
+        settings: RwSignal::new(None),
+        trouble: RwSignal::new(None),
         now_ms: RwSignal::new(js_sys::Date::now()),
         is_slow: RwSignal::new(false),
         stage,

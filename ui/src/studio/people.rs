@@ -3,7 +3,7 @@
 use leptos::{html, prelude::*};
 use skylark_protocol::studio::{Command, IdentityCard, IdentityKind, KeychainState, Outcome, Typed};
 
-use super::{Trouble, backstage::Backstage};
+use super::{Trouble, backstage::Backstage, shapes};
 use crate::{
     brand::{Icon, shapes as brand},
     engine,
@@ -62,11 +62,11 @@ pub(super) fn People() -> impl IntoView {
             (None, None) => view! {
                 <div class="cards">
                     <button type="button" class="card" id="create-identity" disabled=move || busy.get() on:click=create>
-                        <Icon path=brand::KEY/>
+                        <Icon path=shapes::PLUS/>
                         <span><b>{move || if busy.get() { "Making a key…" } else { "Create a new identity" }}</b><small>"A key of your own, kept in this computer’s keychain"</small></span>
                     </button>
                     <button type="button" class="card" id="import-identity" on:click=move |_| way.set(Some(Way::Import))>
-                        <Icon path=brand::LEAVE/>
+                        <Icon path=brand::KEY/>
                         <span><b>"I have a key"</b><small>"nsec, or ncryptsec with its password"</small></span>
                     </button>
                     <button type="button" class="card" id="connect-bunker" on:click=move |_| way.set(Some(Way::Bunker))>
@@ -114,9 +114,8 @@ fn Card(
     let is_current = stage.part(move |now| now.identity.current == Some(pubkey));
     let forgetting = RwSignal::new(false);
     let short = short(&card.npub);
-    let name = card.name.clone().unwrap_or_else(|| short.clone());
-    let letter =
-        name.chars().find(|c| c.is_alphanumeric()).map_or_else(|| "·".into(), |c| c.to_uppercase().to_string());
+    let (name, letter) = called(&card);
+    let has_name = card.name.is_some();
     let kind = match card.kind {
         IdentityKind::Keychain => "Key in this computer’s keychain",
         IdentityKind::Bunker => "Remote signer",
@@ -136,7 +135,8 @@ fn Card(
                     {letter}
                     {card.picture.filter(|url| url.starts_with("https://")).map(|url| view! { <img src=url alt="" referrerpolicy="no-referrer"/> })}
                 </span>
-                <span><b dir="auto">{name}</b><small title=card.npub.clone()>{short}" · "{kind}</small></span>
+                <span><b dir="auto" title=card.npub.clone()>{name}</b><small>{has_name.then(|| format!("{short} · "))}{kind}</small></span>
+                {move || is_current.get().then(|| view! { <Icon path=brand::CHECK/> })}
             </button>
             {in_keychain.then(|| view! {
                 <button type="button" class="button small" on:click=move |_| backing_up.set(Some(backup.clone()))>"Back up"</button>
@@ -154,6 +154,14 @@ fn Card(
             }}
         </li>
     }
+}
+
+/// What somebody is called, and the letter in place of a picture: without a name, the first of theirs alone.
+pub(super) fn called(card: &IdentityCard) -> (String, String) {
+    let name = card.name.clone().unwrap_or_else(|| short(&card.npub));
+    let own = card.name.as_deref().unwrap_or_else(|| card.npub.strip_prefix("npub1").unwrap_or(&card.npub));
+    let letter = own.chars().find(|c| c.is_alphanumeric()).map_or_else(|| "·".into(), |c| c.to_uppercase().to_string());
+    (name, letter)
 }
 
 /// "npub1abcd…wxyz"
@@ -280,6 +288,17 @@ fn Backup(card: IdentityCard, done: Callback<()>) -> impl IntoView {
             }
         });
     };
+    let saved = RwSignal::new(None::<String>);
+    let file_name = format!("{}.ncryptsec", called(&card).0.replace('…', "-"));
+    let save = move |text: String| {
+        let file_name = file_name.clone();
+        leptos::task::spawn_local(async move {
+            match super::backstage::save(&file_name, &text).await {
+                Ok(path) => _ = saved.try_set(path.as_string()),
+                Err(problem) => _ = trouble.try_set(problem.as_string()),
+            }
+        });
+    };
     let copy = move |text: String| {
         leptos::task::spawn_local(async move {
             copied.try_set(engine::copy_text(&text).await.is_truthy());
@@ -304,12 +323,15 @@ fn Backup(card: IdentityCard, done: Callback<()>) -> impl IntoView {
                 }
                 .into_any(),
                 Some(text) => {
-                    let shown = text.clone();
+                    let (shown, kept, save) = (text.clone(), text.clone(), save.clone());
                     view! {
                         <p class="hint">"Keep this text, and the password apart from it."</p>
                         <textarea class="code" name="ncryptsec" rows="3" readonly aria-label="Encrypted key">{shown}</textarea>
+                        {move || saved.get().map(|path| view! { <p class="good" role="status"><Icon path=brand::CHECK/>"Kept in "<code>{path}</code></p> })}
+                        <Trouble trouble/>
                         <div class="dialog-row">
                             <button type="button" class="button" on:click=move |_| copy(text.clone())>{move || if copied.get() { "Copied" } else { "Copy" }}</button>
+                            <button type="button" id="save-backup" class="button" on:click=move |_| save(kept.clone())>"Save to a file…"</button>
                             <span class="spacer"></span>
                             <button type="button" class="button primary" on:click=move |_| { backup.set(None); done.run(()) }>"Done"</button>
                         </div>

@@ -1,42 +1,50 @@
 //! How the picture is made, sent and kept; who streams, and where to.
 
 use leptos::prelude::*;
-use skylark_protocol::studio::{Canvas, Command, Edit, OutputSettings, RenditionSettings};
+use skylark_protocol::studio::{Canvas, Command, Device, DeviceKind, Edit, OutputSettings, RenditionSettings};
 
 use super::{
     Doors, Trouble,
     backstage::{self, Backstage},
     dialog::Dialog,
+    keys::Keys,
     people::{OriginChoice, People},
     words,
 };
 
 /// The pages of the dialog.
-const PAGES: [(&str, &str); 5] =
-    [("video", "Video"), ("recording", "Recording"), ("identity", "Identity"), ("origin", "Origin"), ("keys", "Keys")];
+const PAGES: [(&str, &str); 6] = [
+    ("video", "Video"),
+    ("sound", "Sound"),
+    ("recording", "Recording"),
+    ("identity", "Identity"),
+    ("origin", "Origin"),
+    ("keys", "Keys"),
+];
 /// Sizes of the canvas.
 const CANVASES: [(u32, u32); 4] = [(1280, 720), (1920, 1080), (2560, 1440), (720, 1280)];
 
 /// The dialog.
 #[component]
-pub(super) fn Settings(open: RwSignal<bool>) -> impl IntoView {
-    let page = RwSignal::new("video");
-    let close = Callback::new(move |()| open.set(false));
+pub(super) fn Settings(open: RwSignal<Option<&'static str>>) -> impl IntoView {
+    let close = Callback::new(move |()| open.set(None));
+    let is_open = Memo::new(move |_| open.with(Option::is_some));
     view! {
-        <Show when=move || open.get()>
+        <Show when=move || is_open.get()>
             <Dialog id="settings" title="Settings" close is_wide=true>
                 <div class="tabs" role="group" aria-label="Pages">
                     {PAGES.map(|(name, title)| view! {
-                        <button type="button" class="tab" data-page=name aria-pressed=move || (page.get() == name).to_string() on:click=move |_| page.set(name)>{title}</button>
+                        <button type="button" class="tab" data-page=name aria-pressed=move || (open.get() == Some(name)).to_string() on:click=move |_| open.set(Some(name))>{title}</button>
                     }).collect_view()}
                 </div>
                 <div class="settings-page">
-                    {move || match page.get() {
-                        "video" => view! { <Video/> }.into_any(),
-                        "recording" => view! { <Recording/> }.into_any(),
-                        "identity" => view! { <People/> }.into_any(),
-                        "origin" => view! { <OriginChoice/> }.into_any(),
-                        _ => view! { <Keys/> }.into_any(),
+                    {move || match open.get() {
+                        Some("sound") => view! { <Sound/> }.into_any(),
+                        Some("recording") => view! { <Recording/> }.into_any(),
+                        Some("identity") => view! { <People/> }.into_any(),
+                        Some("origin") => view! { <OriginChoice/> }.into_any(),
+                        Some("keys") => view! { <Keys/> }.into_any(),
+                        _ => view! { <Video/> }.into_any(),
                     }}
                 </div>
             </Dialog>
@@ -123,12 +131,6 @@ fn Video() -> impl IntoView {
                     <input type="checkbox" prop:checked=move || now.with(|now| now.is_adaptive) on:change=move |event| { let is_on = event_target_checked(&event); change(&|output| output.is_adaptive = is_on); }/>
                     <span>"Follow the connection"<small>"The bitrate goes down while the way to the origin is bad, and comes back."</small></span>
                 </label>
-                <label class="stack-field">
-                    <span>"Sound"</span>
-                    <select name="audio" on:change=move |event| { if let Ok(bps) = event_target_value(&event).parse() { change(&|output| output.audio_bitrate_bps = bps) } }>
-                        {[96_000_u32, 128_000, 160_000, 192_000, 256_000].map(|bps| view! { <option value=bps.to_string() prop:selected=move || now.with(|now| now.audio_bitrate_bps == bps)>{format!("AAC, {} kbit/s", bps / 1000)}</option> }).collect_view()}
-                    </select>
-                </label>
             </div>
             <fieldset class="ticks">
                 <legend>"Qualities that viewers can choose"</legend>
@@ -212,48 +214,46 @@ fn Recording() -> impl IntoView {
     }
 }
 
-/// Keys, here and while another program is in front.
+/// What is sent of the sound, and where the streamer hears it.
 #[component]
-fn Keys() -> impl IntoView {
-    #[derive(Clone, serde::Deserialize)]
-    struct Hotkey {
-        keys: String,
-        title: String,
-        problem: Option<String>,
-    }
-    const HERE: [(&str, &str); 8] = [
-        ("Ctrl+Z", "Undo"),
-        ("Ctrl+Shift+Z", "Redo"),
-        ("Arrow keys", "Move the selected source; with Shift by ten"),
-        ("Delete", "Remove the selected source"),
-        ("Shift", "While dragging a corner: free proportions"),
-        ("Alt", "While dragging an edge: crop"),
-        ("Ctrl", "While dragging: nothing snaps"),
-        ("F2", "Rename"),
-    ];
-    let global = RwSignal::new(Vec::<Hotkey>::new());
-    leptos::task::spawn_local(async move {
-        let json = backstage::hotkeys().await.as_string().unwrap_or_default();
-        global.try_set(serde_json::from_str(&json).unwrap_or_default());
-    });
-    let keyed = |keys: &str| keys.split('+').map(|key| view! { <kbd>{key.to_owned()}</kbd> }).collect_view();
+fn Sound() -> impl IntoView {
+    let stage = Backstage::get();
+    let trouble = RwSignal::new(None);
+    let (now, set) = output(stage, trouble);
+    let change = move |change: &dyn Fn(&mut OutputSettings)| {
+        let mut output = now.get_untracked();
+        change(&mut output);
+        set.run(output);
+    };
+    stage.act(trouble, Command::FindDevices);
+    let is_listening = |device: &&Device| device.kind == DeviceKind::Listening;
+    let devices = stage.part(move |now| now.devices.iter().filter(is_listening).cloned().collect::<Vec<_>>());
+    // One that is away now stays chosen.
+    let away = move || {
+        let chosen = now.with(|now| now.monitor.clone());
+        (!chosen.is_empty() && !devices.with(|all| all.iter().any(|device| device.id == chosen))).then_some(chosen)
+    };
     view! {
-        <div class="columns">
-            <div>
-                <h3>"Even when the window is not in front"</h3>
-                <dl class="key-list">
-                    {move || global.get().into_iter().map(|hotkey| view! {
-                        <dt>{keyed(&hotkey.keys)}</dt>
-                        <dd>{hotkey.title}{hotkey.problem.map(|problem| view! { <small class="trouble">{problem}</small> })}</dd>
+        <div class="stack">
+            <label class="stack-field">
+                <span>"Listen on"</span>
+                <select name="monitor" on:change=move |event| { let monitor = event_target_value(&event); change(&|output| output.monitor.clone_from(&monitor)); }>
+                    <option value="" prop:selected=move || now.with(|now| now.monitor.is_empty())>"Where this computer plays"</option>
+                    {move || devices.get().into_iter().map(|device| {
+                        let id = device.id.clone();
+                        view! { <option value=device.id prop:selected=move || now.with(|now| now.monitor == id)>{device.name}</option> }
                     }).collect_view()}
-                </dl>
-            </div>
-            <div>
-                <h3>"In the window"</h3>
-                <dl class="key-list">
-                    {HERE.map(|(keys, title)| view! { <dt>{keyed(keys)}</dt><dd>{title}</dd> }).collect_view()}
-                </dl>
-            </div>
+                    {move || away().map(|id| view! { <option value=id.clone() selected>{format!("{id} (not connected)")}</option> })}
+                </select>
+                <small>"Where you hear the strips whose headphones are lit in the mixer. Use headphones: a microphone hears loudspeakers."</small>
+            </label>
+            <label class="stack-field">
+                <span>"Sound quality"</span>
+                <select name="audio" on:change=move |event| { if let Ok(bps) = event_target_value(&event).parse() { change(&|output| output.audio_bitrate_bps = bps) } }>
+                    {[96_000_u32, 128_000, 160_000, 192_000, 256_000].map(|bps| view! { <option value=bps.to_string() prop:selected=move || now.with(|now| now.audio_bitrate_bps == bps)>{format!("AAC, {} kbit/s", bps / 1000)}</option> }).collect_view()}
+                </select>
+            </label>
+            <Trouble trouble/>
         </div>
     }
 }

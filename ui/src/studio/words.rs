@@ -39,7 +39,8 @@ pub(super) fn of_device(kind: DeviceKind, device: String) -> Input {
         DeviceKind::Screen => Input::Screen { device, area: None, shows_pointer: true },
         DeviceKind::Window => Input::Window { device },
         DeviceKind::Microphone => Input::Microphone { device },
-        DeviceKind::DesktopSound => Input::DesktopSound { device },
+        // What one listens on is captured as what plays there.
+        DeviceKind::DesktopSound | DeviceKind::Listening => Input::DesktopSound { device },
     }
 }
 
