@@ -79,7 +79,7 @@ fn Notices() -> impl IntoView {
     // As long as the window.
     let _ = window_event_listener(leptos::ev::pointerdown, move |event| {
         let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        if !target.is_some_and(|target| target.closest(".menu-root").ok().flatten().is_some()) {
+        if target.is_none_or(|target| target.closest(".menu-root").ok().flatten().is_none()) {
             open.set(false);
         }
     });
