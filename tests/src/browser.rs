@@ -17,6 +17,8 @@ use crate::wait;
 
 /// Runs in every page before its own scripts: notes frames, events and errors of the `<video>`.
 const RECORDER: &str = include_str!("browser/recorder.js");
+/// Listens to the `<video>`.
+const EAR: &str = include_str!("browser/ear.js");
 /// How long chromedriver may take to answer.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -45,7 +47,8 @@ pub enum Autoplay {
 #[derive(Debug)]
 pub struct Browser {
     client: Client,
-    _driver: Running,
+    /// None: another's.
+    _driver: Option<Running>,
     _profile: TempDir,
 }
 
@@ -73,6 +76,15 @@ pub struct Recording {
     pub opened_ms: f64,
     /// Changes with every page load.
     pub page: String,
+}
+
+/// What was heard since [`Browser::listen`].
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Heard {
+    /// When sounds began after silence, on the `<video>`'s timeline, seconds.
+    pub sounds_s: Vec<f64>,
+    /// When it was last loud, Unix milliseconds.
+    pub loud_at_ms: f64,
 }
 
 impl Recording {
@@ -104,7 +116,7 @@ impl Browser {
             builder.capabilities(capabilities.clone()).connect(&format!("http://127.0.0.1:{port}")).await.ok()
         })
         .await?;
-        let browser = Self { client, _driver: driver, _profile: profile };
+        let browser = Self { client, _driver: Some(driver), _profile: profile };
         browser.command("Page.addScriptToEvaluateOnNewDocument", json!({ "source": RECORDER })).await?;
         Ok(browser)
     }
@@ -113,9 +125,17 @@ impl Browser {
     ///
     /// # Errors
     /// When there is no room for what it leaves on disk.
-    pub(crate) fn of(client: Client, driver: Running) -> Result<Self> {
+    pub(crate) fn of(client: Client) -> Result<Self> {
         let profile = tempfile::Builder::new().prefix("skylark-page-").tempdir()?;
-        Ok(Self { client, _driver: driver, _profile: profile })
+        Ok(Self { client, _driver: None, _profile: profile })
+    }
+
+    /// Ends the driver's session, and with it the program whose page this is.
+    ///
+    /// # Errors
+    /// When the driver knows nothing of it any more.
+    pub(crate) async fn end(&self) -> Result<()> {
+        self.client.clone().close().await.context("the driver does not end its session")
     }
 
     /// Makes the window as large as that.
@@ -164,6 +184,22 @@ impl Browser {
     /// When the page does not answer.
     pub async fn recording(&self) -> Result<Recording> {
         Ok(serde_json::from_value(self.script("return window.skylarkRecording ?? {};").await?)?)
+    }
+
+    /// Listens to the `<video>` from now on. It must be allowed to play with sound.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn listen(&self) -> Result<()> {
+        self.script(EAR).await.map(drop)
+    }
+
+    /// What was heard.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub async fn heard(&self) -> Result<Heard> {
+        Ok(serde_json::from_value(self.script("return window.skylarkHeard").await?)?)
     }
 
     /// Waits until a script returns something truthy.

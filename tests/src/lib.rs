@@ -11,9 +11,11 @@
 //! | [`decode`] | reads frame numbers, flashes and beeps back from media |
 //! | [`browser`] | Chromium on the viewer page; [`site`]: what people do there |
 //! | [`lossy_proxy`] | a network that loses and delays datagrams; [`srt_receiver`]: our SRT receiver alone |
+//! | [`cable`] | a whole way to the origin that can be pulled out; [`small_disk`]: a disk that is soon full |
 //! | [`relay_client`] | a Nostr client; [`streamer`]: somebody with a key who has a stream; [`liar`]: a relay that makes things up |
 //! | [`studio_window`] | the Studio's real window, with a keyring, a sound server, a screen and a camera of its own |
 //! | [`other_program`] | another window on its screen, and somebody at the keyboard |
+//! | [`studio_on_air`] | from its first start to a stream that somebody watches |
 //! | [`npm`] | packages from npm, and programs that use them: [`signer`] is where keys are kept |
 //! | [`keyring`] | a session with a real keychain; [`air`]: ffmpeg in the place of the Studio's encoders |
 //! | [`bench`] | load for the benchmarks |
@@ -21,6 +23,7 @@
 pub mod air;
 pub mod bench;
 pub mod browser;
+pub mod cable;
 pub mod clip;
 pub mod decode;
 pub mod encoders;
@@ -39,8 +42,10 @@ pub mod publish;
 pub mod relay_client;
 pub mod signer;
 pub mod site;
+pub mod small_disk;
 pub mod srt_receiver;
 pub mod streamer;
+pub mod studio_on_air;
 pub mod studio_window;
 #[cfg(test)]
 mod tidy;

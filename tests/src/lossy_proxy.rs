@@ -57,7 +57,15 @@ impl LossyProxy {
     /// # Errors
     /// When no port can be opened.
     pub async fn start(server: SocketAddr, network: Network) -> Result<Self> {
-        let front = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), server, network).await
+    }
+
+    /// The same at an address of its own.
+    ///
+    /// # Errors
+    /// When it is taken.
+    pub async fn start_at(front: SocketAddr, server: SocketAddr, network: Network) -> Result<Self> {
+        let front = Arc::new(UdpSocket::bind(front).await?);
         let addr = front.local_addr()?;
         let weather = Arc::new(Weather::default());
         let outside = Arc::clone(&weather);

@@ -17,9 +17,14 @@ use fantoccini::{
     actions::{InputSource as _, KeyAction, KeyActions, MOUSE_BUTTON_LEFT, MouseActions, PointerAction},
     wd::Capabilities,
 };
+use rustix::process::{Pid, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use xtask::child::{self, Orphaned, Running};
+use x11rb::{
+    connection::Connection as _,
+    protocol::xproto::{AtomEnum, ClientMessageEvent, ConnectionExt as _, EventMask},
+};
+use xtask::child::{self, Orphaned, Running, Signal};
 
 use crate::{browser::Browser, wait};
 
@@ -32,12 +37,28 @@ const USABLE_POLL: Duration = Duration::from_millis(10);
 /// How long the window may take to be there. A busy machine compiles its page slowly.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What belongs to the session and is gone with it.
+/// What the camera does from the next picture on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Camera {
+    /// It films.
+    Runs,
+    /// Its driver does not answer any more.
+    Hangs,
+    /// It is pulled out.
+    Gone,
+}
+
+/// What belongs to the session and is gone with it, in this order.
 #[derive(Debug)]
 struct Session {
-    folder: TempDir,
+    _driver: Running,
+    /// Where the driver is asked.
+    address: String,
+    application: PathBuf,
     display: String,
     _screen: Running,
+    folder: TempDir,
+    size: (u32, u32),
 }
 
 /// The Studio's window; ended with everything around it when dropped.
@@ -84,23 +105,103 @@ impl StudioWindow {
     /// # Errors
     /// When one of its programs does not start.
     pub async fn open_with(scenes: &Value, width: u32, height: u32) -> Result<Self> {
+        Self::open_prepared(&[("scenes.json", scenes)], width, height).await
+    }
+
+    /// The same with these files in the folder where it keeps its things.
+    ///
+    /// # Errors
+    /// When one of its programs does not start.
+    pub async fn open_prepared(files: &[(&str, &Value)], width: u32, height: u32) -> Result<Self> {
         let folder = folder()?;
         let kept = folder.path().join(KEPT);
         fs::create_dir_all(&kept)?;
-        fs::write(kept.join("scenes.json"), scenes.to_string())?;
+        for (name, content) in files {
+            fs::write(kept.join(name), content.to_string())?;
+        }
         Self::open_in(folder, &binary()?, width, height).await
     }
 
     async fn open_in(folder: TempDir, studio: &Path, width: u32, height: u32) -> Result<Self> {
-        let (screen, display) = screen(width, height)?;
-        let page = drive(studio, folder.path(), &display).await?;
-        let window = Self { page, session: Session { folder, display, _screen: screen } };
-        window.page.resize(width, height).await?;
-        window
-            .page
-            .wait_for("the Studio is open", START_PATIENCE, "return !!document.querySelector('.studio')")
-            .await?;
-        Ok(window)
+        let session = Session::start(studio, folder, (width, height))?;
+        let page = session.launch().await?;
+        Ok(Self { page, session })
+    }
+
+    /// Ends the Studio as a crash does.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn kill(&mut self) -> Result<()> {
+        let process = Pid::from_raw(self.process()?.cast_signed()).context("no process id")?;
+        kill_process(process, Signal::KILL)?;
+        wait::until("the Studio is gone", START_PATIENCE, async || (!self.is_running()).then_some(())).await
+    }
+
+    /// Starts it again, after its end.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_again(&mut self) -> Result<()> {
+        // A driver whose program has ended may have noticed by itself.
+        _ = self.page.end().await;
+        self.page = self.session.launch().await?;
+        Ok(())
+    }
+
+    /// Whether the Studio runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        let state = self.process().and_then(|process| Ok(fs::read_to_string(format!("/proc/{process}/stat"))?));
+        // What has ended and was not asked how is still listed.
+        state.is_ok_and(|state| !state.rsplit(')').next().unwrap_or_default().starts_with(" Z"))
+    }
+
+    /// Asks the window to close, as the cross at its corner does.
+    ///
+    /// # Errors
+    /// When there is no window, or the X server does not listen.
+    pub fn ask_to_close(&self) -> Result<()> {
+        let (x, screen) = x11rb::connect(Some(self.display()))?;
+        let root = x.setup().roots.get(screen).context("no screen")?.root;
+        let atom = |name: &[u8]| -> Result<u32> { Ok(x.intern_atom(false, name)?.reply()?.atom) };
+        let (protocols, delete) = (atom(b"WM_PROTOCOLS")?, atom(b"WM_DELETE_WINDOW")?);
+        let is_named = |window: u32| {
+            let name = x.get_property(false, window, AtomEnum::WM_NAME, AtomEnum::ANY, 0, 64).ok()?.reply().ok()?;
+            (name.value == b"Skylark Studio").then_some(window)
+        };
+        let window = x.query_tree(root)?.reply()?.children.into_iter().find_map(is_named);
+        let window = window.context("the Studio has no window")?;
+        let event = ClientMessageEvent::new(32, window, protocols, [delete, x11rb::CURRENT_TIME, 0, 0, 0]);
+        x.send_event(false, window, EventMask::NO_EVENT, event)?.check()?;
+        Ok(())
+    }
+
+    /// Tells the camera what to do.
+    ///
+    /// # Errors
+    /// When the disk says no.
+    pub fn set_camera(&self, camera: Camera) -> Result<()> {
+        let word = match camera {
+            Camera::Runs => "run",
+            Camera::Hangs => "freeze",
+            Camera::Gone => "gone",
+        };
+        Ok(fs::write(self.folder().join("camera"), word)?)
+    }
+
+    /// Plays a film over and over in front of everything, with its sound: screen and microphone capture it.
+    ///
+    /// # Errors
+    /// When GStreamer does not start.
+    pub fn play(&self, film: &Path) -> Result<Running> {
+        const FILM: &str = "while gst-launch-1.0 -q filesrc location=\"$0\" ! decodebin name=film \
+            film. ! queue ! videoconvert ! ximagesink film. ! queue ! audioconvert ! audioresample ! pulsesink; do :; done";
+        let mut command = child::command("bash", Orphaned::Killed);
+        command.args(["-c", FILM]).arg(film).env("DISPLAY", self.display());
+        command.env("PULSE_SERVER", format!("unix:{}/pulse/native", self.folder().display()));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Running::spawn("the film", &mut command, Duration::ZERO).context("cannot play the film")
     }
 
     /// What the window shows.
@@ -244,30 +345,42 @@ pub fn screen(width: u32, height: u32) -> Result<(Running, String)> {
     Ok((screen, display))
 }
 
-/// The Studio in a session of its own, and a client that drives it.
-async fn drive(studio: &Path, folder: &Path, display: &str) -> Result<Browser> {
-    let application = with_camera(folder, studio)?;
-    // Both take ports, and neither says which it found: another's bind in between fails clearly below.
-    let free = || Ok::<_, std::io::Error>(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());
-    let (port, native_port) = (free()?, free()?);
-    let log = fs::File::create(folder.join("driver.log"))?;
-    let mut command = session(folder, display);
-    command.arg(program("SKYLARK_TAURI_DRIVER")?);
-    command.args(["--port", &port.to_string(), "--native-port", &native_port.to_string()]);
-    command.args(["--native-driver", "/usr/bin/WebKitWebDriver"]);
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    let driver =
-        Running::spawn("tauri-driver", &mut command, Duration::from_secs(5)).context("cannot start the session")?;
-    let mut capabilities = Capabilities::new();
-    capabilities.insert("browserName".to_owned(), json!("wry"));
-    capabilities.insert("tauri:options".to_owned(), json!({ "application": application }));
-    let client = wait::until("tauri-driver opens the Studio", START_PATIENCE, async || {
-        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-        builder.capabilities(capabilities.clone()).connect(&format!("http://127.0.0.1:{port}")).await.ok()
-    })
-    .await
-    .with_context(|| fs::read_to_string(folder.join("driver.log")).unwrap_or_default())?;
-    Browser::of(client, driver)
+impl Session {
+    /// Everything that a Studio needs around it.
+    fn start(studio: &Path, folder: TempDir, size: (u32, u32)) -> Result<Self> {
+        let (screen, display) = screen(size.0, size.1)?;
+        let application = with_camera(folder.path(), studio)?;
+        // Both take ports, and neither says which it found: another's bind in between fails clearly below.
+        let free = || Ok::<_, std::io::Error>(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());
+        let (port, native_port) = (free()?, free()?);
+        let log = fs::File::create(folder.path().join("driver.log"))?;
+        let mut command = session(folder.path(), &display);
+        command.arg(program("SKYLARK_TAURI_DRIVER")?);
+        command.args(["--port", &port.to_string(), "--native-port", &native_port.to_string()]);
+        command.args(["--native-driver", "/usr/bin/WebKitWebDriver"]);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let driver =
+            Running::spawn("tauri-driver", &mut command, Duration::from_secs(5)).context("cannot start the session")?;
+        let address = format!("http://127.0.0.1:{port}");
+        Ok(Self { _driver: driver, address, application, display, _screen: screen, folder, size })
+    }
+
+    /// Starts the Studio; its page.
+    async fn launch(&self) -> Result<Browser> {
+        let mut capabilities = Capabilities::new();
+        capabilities.insert("browserName".to_owned(), json!("wry"));
+        capabilities.insert("tauri:options".to_owned(), json!({ "application": self.application }));
+        let client = wait::until("tauri-driver opens the Studio", START_PATIENCE, async || {
+            let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+            builder.capabilities(capabilities.clone()).connect(&self.address).await.ok()
+        })
+        .await
+        .with_context(|| fs::read_to_string(self.folder.path().join("driver.log")).unwrap_or_default())?;
+        let page = Browser::of(client)?;
+        page.resize(self.size.0, self.size.1).await?;
+        page.wait_for("the Studio is open", START_PATIENCE, "return !!document.querySelector('.studio')").await?;
+        Ok(page)
+    }
 }
 
 /// A session of its own for the program that is the next argument.
@@ -309,7 +422,7 @@ fn with_camera(folder: &Path, studio: &Path) -> Result<PathBuf> {
         &start,
         format!(
             "#!/bin/sh\ncd '{}'\necho $$ >studio.pid\ndate +%s%3N >studio.started\n\
-             LD_PRELOAD='{camera}' exec '{studio}' \"$@\" 2>studio.log\n",
+             LD_PRELOAD='{camera}' FAKECAM_CONTROL=\"$PWD/camera\" exec '{studio}' \"$@\" 2>>studio.log\n",
             folder.display()
         ),
     )?;

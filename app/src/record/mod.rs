@@ -5,6 +5,7 @@
 //! | `recorder` | writes what it takes, part after part, and watches over it |
 //! | `replay` | holds the last seconds in memory, and writes them when asked |
 //! | `writer` | one MP4 file: in fragments while it grows, plain when it is finished |
+//! | `fragment` | what GStreamer leaves out of them |
 //! | `check` | reads a finished file back: every frame that was given is in it |
 //! | `disk` | room on a disk |
 //!
@@ -12,6 +13,7 @@
 
 mod check;
 mod disk;
+mod fragment;
 mod recorder;
 mod replay;
 #[cfg(test)]

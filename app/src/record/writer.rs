@@ -12,7 +12,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSrc;
 
-use super::{RecordError, check};
+use super::{RecordError, check, fragment};
 use crate::encoded::{Packet, Track};
 
 /// A fragment holds so much, milliseconds: what a crash costs at most.
@@ -60,7 +60,9 @@ impl Writer {
         if let Some(file) = pipeline.by_name("file") {
             file.set_property("location", path.to_string_lossy().as_ref());
         }
-        for pad in pipeline.by_name("mux").iter().flat_map(ElementExtManual::sink_pads) {
+        let mux = pipeline.by_name("mux");
+        mux.iter().for_each(fragment::complete_all);
+        for pad in mux.iter().flat_map(ElementExtManual::sink_pads) {
             let is_picture = pad.name().starts_with("video");
             pad.set_property("trak-timescale", if is_picture { PICTURE_TIMESCALE } else { SOUND_TIMESCALE });
         }

@@ -50,6 +50,8 @@ pub(super) async fn follow(parts: Parts, snapshot: watch::Sender<Arc<Snapshot>>)
             )
         });
         stage.complain("monitor-failed", deaf);
+        let unrecorded = recording.borrow().problem.clone();
+        stage.complain("recording", unrecorded.map(|problem| (Severity::Warning, problem)));
         snapshot.send_if_modified(|snapshot| {
             let mut next = Snapshot::clone(snapshot);
             next.sources.clone_from(&sources.borrow_and_update());

@@ -11,6 +11,7 @@ use e2e::{
     origin::Origin,
     site::SOON,
     streamer::OPEN_TO_ALL,
+    studio_on_air::{go_live, set_up, wait_for_badge},
     studio_window::StudioWindow,
     wait,
 };
@@ -87,19 +88,6 @@ async fn add(studio: &StudioWindow, kind: &str) -> Result<()> {
     Ok(())
 }
 
-/// Through the wizard up to what is to be seen and heard.
-async fn set_up(studio: &StudioWindow, origin: &Origin) -> Result<()> {
-    let page = studio.page();
-    page.click_when_there("#create-identity", SOON).await?;
-    page.click_when_there("#backup-later", SOON).await?;
-    page.click_when_there("#wizard-next:enabled", SOON).await?;
-    page.fill("input[name='origin']", &origin.url("")).await?;
-    page.click("#use-origin").await?;
-    page.wait_for("the origin is chosen", SOON, "return !!document.querySelector('#origin-chosen')").await?;
-    page.click("#wizard-next").await?;
-    studio.choose("select[name='screen']", "").await
-}
-
 #[tokio::test]
 async fn a_first_start_leads_to_a_composed_scene() -> Result<()> {
     let origin = Origin::with_config(OPEN_TO_ALL).await?;
@@ -109,7 +97,7 @@ async fn a_first_start_leads_to_a_composed_scene() -> Result<()> {
         .await?;
     page.screenshot("studio-wizard-identity").await?;
     check_axe(page, "the wizard, identity").await?;
-    set_up(&studio, &origin).await?;
+    set_up(&studio, &origin.url("")).await?;
     studio.choose("select[name='screen']", "screen").await?;
     studio.choose("select[name='camera']", "Fake Camera").await?;
     studio.choose("select[name='microphone']", "PulseAudio").await?;
@@ -272,21 +260,12 @@ async fn from_the_wizard_to_viewers_and_to_the_end() -> Result<()> {
     let origin = Origin::with_config(OPEN_TO_ALL).await?;
     let studio = StudioWindow::open(1280, 720).await?;
     let page = studio.page();
-    set_up(&studio, &origin).await?;
+    set_up(&studio, &origin.url("")).await?;
     studio.choose("select[name='camera']", "Fake Camera").await?;
     wait_for_color(page, "the camera is to be seen", (0.72, 0.85), "r > 200 && g < 60").await?;
-    page.click("#wizard-next").await?;
-    page.wait_for("everything is checked", SOON, "return document.querySelector('.checks')?.dataset.done === 'true'")
-        .await?;
-    page.click("#wizard-next").await?;
-    page.fill("#announcement input[name='title']", "Evening jam").await?;
-    page.click_when_there("#go-live-now:enabled", SOON).await?;
-    page.wait_for("it is live", SOON, "return document.querySelector('#badge')?.dataset.state === 'live'").await?;
-    page.click("#share-button").await?;
-    let link = page.wait_for("the link is there", SOON, "return document.querySelector('#share-link')?.value").await?;
-    page.click("#share [aria-label='Close']").await?;
+    let link = go_live(&studio, "Evening jam").await?;
     let viewer = Browser::open(Window::Desktop, Autoplay::MutedOnly).await?;
-    viewer.goto(link.as_str().context("the link is no text")?).await?;
+    viewer.goto(&link).await?;
     let red = "const video = document.querySelector('video'); if (!(video?.videoWidth > 0)) return false; \
         const canvas = Object.assign(document.createElement('canvas'), { width: 160, height: 90 }); \
         const context = canvas.getContext('2d'); context.drawImage(video, 0, 0, 160, 90); \
@@ -306,6 +285,5 @@ async fn from_the_wizard_to_viewers_and_to_the_end() -> Result<()> {
     page.wait_for("the summary is there", SOON, "return !!document.querySelector('#summary')").await?;
     page.screenshot("studio-summary").await?;
     page.click("#dismiss").await?;
-    page.wait_for("it is off air", SOON, "return document.querySelector('#badge')?.dataset.state === 'idle'").await?;
-    Ok(())
+    wait_for_badge(&studio, "idle", SOON).await
 }

@@ -1,7 +1,7 @@
 //! The bar over everything: how it stands, what one should know, who streams.
 
 use leptos::prelude::*;
-use skylark_protocol::studio::{BroadcastState, Command, Severity};
+use skylark_protocol::studio::{BroadcastState, Command};
 
 use wasm_bindgen::JsCast as _;
 
@@ -70,11 +70,6 @@ fn Notices() -> impl IntoView {
     let open = RwSignal::new(false);
     let notices = stage.part(|now| now.notices.clone());
     let worst = move || notices.with(|notices| notices.iter().map(|notice| notice.severity).max());
-    let name = |severity: Severity| match severity {
-        Severity::Note => "note",
-        Severity::Warning => "warning",
-        Severity::Failure => "failure",
-    };
     let count = move || notices.with(Vec::len);
     // As long as the window.
     let _ = window_event_listener(leptos::ev::pointerdown, move |event| {
@@ -94,7 +89,7 @@ fn Notices() -> impl IntoView {
                 class="tool"
                 aria-label=move || format!("Notices: {}", count())
                 title="Notices"
-                data-worst=move || worst().map(name)
+                data-worst=move || worst().map(words::severity)
                 aria-expanded=move || open.get().to_string()
                 on:click=move |_| open.update(|open| *open = !*open)
             >
@@ -105,7 +100,7 @@ fn Notices() -> impl IntoView {
                 <h3>"Notices"</h3>
                 <ul class="notice-list">
                     {move || notices.get().into_iter().rev().map(|notice| view! {
-                        <li data-code=notice.code data-severity=name(notice.severity)>
+                        <li data-code=notice.code data-severity=words::severity(notice.severity)>
                             <i class="lamp" aria-hidden="true"></i>
                             <p>{notice.message}<small>{clock::time_of_day(u64::try_from(notice.since_ms / 1000).unwrap_or(0))}</small></p>
                         </li>

@@ -18,6 +18,7 @@ pub(super) fn Controls() -> impl IntoView {
     let saved = RwSignal::new(None::<String>);
     let is_studio = stage.part(|now| now.collection.preview.is_some());
     let recording = stage.part(|now| now.recording.clone());
+    let is_on_air = stage.part(|now| words::is_on_air(now.broadcast.state));
     let is_recording = move || recording.with(|recording| recording.path.is_some());
     let record = move |_| {
         let command = if untrack(is_recording) { Command::StopRecording } else { Command::StartRecording };
@@ -57,7 +58,8 @@ pub(super) fn Controls() -> impl IntoView {
                 </button>
                 <Show when=move || !is_studio.get()><TransitionChoice trouble/></Show>
                 {move || saved.get().map(|path| view! { <p class="hint" role="status">"Saved: "<code>{path}</code></p> })}
-                {move || recording.with(|recording| recording.problem.clone()).map(|problem| view! { <p class="trouble" role="alert">{problem}</p> })}
+                // On air it is said where everything else is that goes wrong.
+                {move || recording.with(|recording| recording.problem.clone()).filter(|_| !is_on_air.get()).map(|problem| view! { <p class="trouble" role="alert">{problem}</p> })}
                 <Trouble trouble/>
             </div>
         </Panel>

@@ -4,10 +4,10 @@ use leptos::prelude::*;
 use skylark_protocol::{
     address::Address,
     nip19::Entity,
-    studio::{BroadcastState, Command, Summary},
+    studio::{BroadcastState, Command, Notice, Severity, SourceStatus, Summary},
 };
 
-use super::{Panel, Trouble, announce::Describe, backstage::Backstage, dialog::Dialog, shapes, words};
+use super::{Doors, Panel, Trouble, announce::Describe, backstage::Backstage, dialog::Dialog, shapes, words};
 use crate::{
     brand::{Icon, shapes as brand},
     chat::{Chat, Pinning, Room},
@@ -21,9 +21,7 @@ use crate::{
 #[component]
 pub(super) fn LivePanel() -> impl IntoView {
     let stage = Backstage::get();
-    let is_on = stage.part(|now| {
-        matches!(now.broadcast.state, BroadcastState::Planned | BroadcastState::Live | BroadcastState::Reconnecting)
-    });
+    let is_on = stage.part(|now| words::is_on_air(now.broadcast.state));
     move || {
         is_on.get().then(|| {
             view! {
@@ -93,20 +91,37 @@ fn Figures() -> impl IntoView {
     }
 }
 
-/// What the origin says should be mended.
+/// What goes wrong, here and by the word of the origin: in words, where the streamer looks.
 #[component]
 fn Warnings() -> impl IntoView {
     let stage = Backstage::get();
     let told = stage.part(|now| {
         let view = &now.broadcast;
+        let is_away = view.state == BroadcastState::Reconnecting;
+        let away =
+            is_away.then(|| "Your stream does not reach viewers now. It goes on by itself as soon as it can.".into());
         let silent = view.origin_silent_s.map(|seconds| format!("The origin has not been heard of for {seconds} s."));
-        let warnings =
-            view.health.iter().flat_map(|health| health.warnings.iter().map(|warning| warning.message.clone()));
-        silent.into_iter().chain(warnings).collect::<Vec<_>>()
+        let failures = away.into_iter().chain(silent).map(|message| (Severity::Failure, message));
+        // That the origin does not answer is said already; the list of notices says why.
+        let is_news = |notice: &&Notice| notice.severity > Severity::Note && notice.code != "origin-silent";
+        let notices = now.notices.iter().filter(is_news);
+        let notices = notices.map(|notice| (notice.severity, notice.message.clone()));
+        let missing = now.sources.iter().filter_map(|state| match &state.status {
+            SourceStatus::Missing { reason } => {
+                let name = &now.collection.source(state.source)?.name;
+                Some((Severity::Warning, format!("{name} is away: {}", words::inside(reason))))
+            }
+            SourceStatus::Starting | SourceStatus::Running => None,
+        });
+        let warnings = view.health.iter().flat_map(|health| &health.warnings);
+        let warnings = warnings.map(|warning| (Severity::Warning, warning.message.clone()));
+        failures.chain(notices).chain(missing).chain(warnings).collect::<Vec<_>>()
     });
     view! {
-        <ul class="warning-list" aria-live="polite">
-            {move || told.get().into_iter().map(|message| view! { <li><Icon path=brand::WARNING/>{message}</li> }).collect_view()}
+        <ul class="warning-list">
+            {move || told.get().into_iter().map(|(severity, message)| view! {
+                <li data-severity=words::severity(severity)><Icon path=brand::WARNING/>{message}</li>
+            }).collect_view()}
         </ul>
     }
 }
@@ -191,18 +206,23 @@ fn SummaryDialog(summary: Summary) -> impl IntoView {
 #[component]
 pub(super) fn LeftOnAir() -> impl IntoView {
     let stage = Backstage::get();
+    let doors = Doors::get();
     let trouble = RwSignal::new(None);
     let left = stage.part(|now| now.broadcast.resumable.clone());
+    let is_late = Memo::new(move |_| {
+        left.with(|left| left.as_ref().is_some_and(|left| doors.now_ms.get() > left.until_ms as f64))
+    });
     move || {
         left.get().map(|left| {
             view! {
                 <div class="banner" id="resumable" role="status">
                     <Icon path=brand::BROADCAST/>
                     <p>
-                        "“"<bdi>{left.details.title.clone()}</bdi>"” was on air when the Studio ended. Viewers still wait for it."
+                        "“"<bdi>{left.details.title.clone()}</bdi>"” was on air when the Studio ended. "
+                        {move || if is_late.get() { "It is over for its viewers: going on begins a new stream with the same settings." } else { "Viewers still wait for it." }}
                     </p>
                     <button type="button" id="resume" class="button primary" on:click=move |_| stage.act(trouble, Command::Resume)>"Go on with it"</button>
-                    <button type="button" id="abandon" class="button" on:click=move |_| stage.act(trouble, Command::Abandon)>"End it"</button>
+                    <button type="button" id="abandon" class="button" on:click=move |_| stage.act(trouble, Command::Abandon)>{move || if is_late.get() { "Forget it" } else { "End it" }}</button>
                     <Trouble trouble/>
                 </div>
             }

@@ -37,7 +37,7 @@ mod words;
 use std::time::Duration;
 
 use leptos::prelude::*;
-use skylark_protocol::studio::{BroadcastState, Command, Meters, Problem, Snapshot, Update};
+use skylark_protocol::studio::{Command, Meters, Problem, Snapshot, Update};
 use wasm_bindgen::JsCast as _;
 
 use crate::{
@@ -211,19 +211,17 @@ fn shortcut(event: &leptos::ev::KeyboardEvent, stage: Backstage) {
 #[component]
 fn CloseAsked() -> impl IntoView {
     let stage = Backstage::get();
-    let trouble = RwSignal::new(None);
+    let (trouble, is_ending) = (RwSignal::new(None), RwSignal::new(false));
     let close = Callback::new(move |()| stage.close_asked.set(false));
-    let is_on_air = move || {
-        stage.snapshot.with_untracked(|now| {
-            matches!(now.broadcast.state, BroadcastState::Planned | BroadcastState::Live | BroadcastState::Reconnecting)
-        })
-    };
+    let is_on_air = move || stage.snapshot.with_untracked(|now| words::is_on_air(now.broadcast.state));
     let end = move |_| {
+        is_ending.set(true);
         leptos::task::spawn_local(async move {
             if is_on_air()
                 && let Err(problem) = backstage::ask(&Command::Stop).await
             {
                 trouble.try_set(Some(problem.message));
+                is_ending.try_set(false);
                 return;
             }
             backstage::quit().await;
@@ -237,9 +235,11 @@ fn CloseAsked() -> impl IntoView {
                 </p>
                 <Trouble trouble/>
                 <div class="dialog-row">
-                    <button type="button" id="stay" class="button primary" on:click=move |_| close.run(())>"Stay"</button>
+                    <button type="button" id="stay" class="button primary" disabled=move || is_ending.get() on:click=move |_| close.run(())>"Stay"</button>
                     <span class="spacer"></span>
-                    <button type="button" id="end-and-close" class="button danger" on:click=end>"End it and close"</button>
+                    <button type="button" id="end-and-close" class="button danger" disabled=move || is_ending.get() on:click=end>
+                        {move || if is_ending.get() { "Ending…" } else { "End it and close" }}
+                    </button>
                 </div>
             </Dialog>
         </Show>

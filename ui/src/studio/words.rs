@@ -1,6 +1,6 @@
 //! What things are called.
 
-use skylark_protocol::studio::{BroadcastState, CheckOutcome, DeviceKind, Input, RenditionSettings};
+use skylark_protocol::studio::{BroadcastState, CheckOutcome, DeviceKind, Input, RenditionSettings, Severity};
 
 /// What people call a kind of source.
 pub(super) fn kind(input: &Input) -> &'static str {
@@ -67,6 +67,11 @@ pub(super) fn state(state: BroadcastState) -> (&'static str, &'static str) {
     }
 }
 
+/// Viewers have something, or wait for it.
+pub(super) fn is_on_air(state: BroadcastState) -> bool {
+    matches!(state, BroadcastState::Planned | BroadcastState::Live | BroadcastState::Reconnecting)
+}
+
 /// The name of an outcome for style and tests, and what a screen reader says.
 pub(super) fn outcome(outcome: CheckOutcome) -> (&'static str, &'static str) {
     match outcome {
@@ -74,6 +79,23 @@ pub(super) fn outcome(outcome: CheckOutcome) -> (&'static str, &'static str) {
         CheckOutcome::Good => ("good", "good"),
         CheckOutcome::Doubtful => ("doubtful", "could be better"),
         CheckOutcome::Bad => ("bad", "has to be mended"),
+    }
+}
+
+/// A sentence inside of another one: with a small letter, unless it begins with a name.
+pub(super) fn inside(sentence: &str) -> String {
+    match sentence.strip_prefix("The ") {
+        Some(rest) => format!("the {rest}"),
+        None => sentence.to_owned(),
+    }
+}
+
+/// The name of a severity for style and tests.
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Warning => "warning",
+        Severity::Failure => "failure",
     }
 }
 

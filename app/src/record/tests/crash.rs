@@ -59,3 +59,43 @@ fn a_killed_studio_leaves_all_but_the_last_second() {
     assert!(ended.is_some_and(|message| message.type_() == gst::MessageType::Eos), "it plays to its end");
     assert!(played.is_some_and(|played| played.nseconds() as f64 > (given_s - 1.1) * NS_PER_S as f64), "{played:?}");
 }
+
+/// Frames of one size, as an encoder with a constant bitrate makes of a still picture, and silence.
+#[test]
+fn equal_frames_play_after_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = start(folder.path());
+    let largest = |is_picture: bool| {
+        let of = SMALL.iter().filter(|packet| (packet.track != Track::Audio) == is_picture && !packet.is_keyframe);
+        of.map(|packet| packet.data.len()).max().unwrap_or(0)
+    };
+    let picture_size = largest(true) + 6;
+    // Every eighth is larger.
+    let equal = SMALL.iter().enumerate().map(|(index, packet)| match packet.track {
+        Track::Audio => packet.clone(),
+        _ => Packet { data: filled(&packet.data, picture_size + usize::from(index % 8 == 0)), ..packet.clone() },
+    });
+    for packet in equal {
+        recorder.take(&packet);
+    }
+    let path = folder.path().join("Evening.mp4");
+    let copy = folder.path().join("crash.mp4");
+    let began = Instant::now();
+    while std::fs::metadata(&path).map_or(0, |file| file.len()) < 8 * RATE * picture_size as u64 {
+        assert!(began.elapsed() < Duration::from_secs(20), "it is not written");
+        thread::sleep(Duration::from_millis(20));
+    }
+    std::fs::copy(&path, &copy).unwrap();
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-nostdin", "-i"]).arg(&copy).args(["-map", "0:v", "-f", "framecrc", "-"]);
+    let text = String::from_utf8(command.stdin(Stdio::null()).output().unwrap().stdout).unwrap();
+    let kept = text.lines().filter(|line| line.starts_with("0,")).count();
+    assert!(kept as u64 >= 7 * RATE, "{kept} pictures can be played");
+}
+
+/// A picture with filler data behind it, so that it is of this size.
+fn filled(data: &Bytes, size: usize) -> Bytes {
+    const FILLER: [u8; 5] = [0, 0, 0, 1, 12];
+    let Some(rest) = size.checked_sub(data.len() + FILLER.len() + 1) else { return data.clone() };
+    [data.as_ref(), &FILLER, &vec![0xFF; rest], &[0x80]].concat().into()
+}
