@@ -1,5 +1,7 @@
 //! Microphones, by cpal.
 
+use std::{thread, time::Duration};
+
 use cpal::{
     BufferSize, ErrorKind, FromSample, Sample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
     SupportedStreamConfig,
@@ -18,6 +20,11 @@ use super::{
 const BLOCK_SAMPLES: u32 = 960;
 /// No device's own delay is longer; what claims to be does not know, seconds.
 const MAX_DELAY_S: f64 = 0.5;
+
+/// Of a block's length, the part that its thread rests once it has handed the block over: two blocks have room.
+const REST: f64 = 0.6;
+/// Of a block's length: what waits longer than this is read first.
+const BEHIND: f64 = 0.2;
 
 /// A microphone that is captured.
 struct Microphone {
@@ -130,6 +137,11 @@ where
             let delay_s = (age_s - length_s).clamp(0.0, MAX_DELAY_S);
             let end_s = now.nseconds() as f64 / 1e9 - delay_s;
             inlet.give(data.chunks_exact(channels).map(stereo), end_s);
+            // The next block cannot be whole before this one's length is over. cpal asks again and again until it is, where
+            // a sound server's plugin says at the first sample that there is something.
+            if cfg!(target_os = "linux") && delay_s < length_s * BEHIND {
+                thread::sleep(Duration::from_secs_f64(length_s * REST));
+            }
         },
         move |error| match error.kind() {
             // What was lost is noticed by what comes next.
