@@ -79,7 +79,8 @@ pub const ENCODERS: &[Kind] = &[
             ("tune", "zerolatency"),
             ("pass", "cbr"),
             ("bframes", "0"),
-            ("option-string", "scenecut=0:nal-hrd=cbr:force-cfr=1"),
+            // No `nal-hrd`: with it, x264 never takes another bitrate.
+            ("option-string", "scenecut=0:force-cfr=1"),
         ],
         bitrate_in_bps: false,
         keyframe_property: Some("key-int-max"),

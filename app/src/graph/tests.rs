@@ -109,6 +109,36 @@ async fn renditions_share_their_keyframes_and_no_frame_is_missing_over_scene_swi
 }
 
 #[tokio::test]
+async fn an_encoder_that_is_told_another_bitrate_makes_it() {
+    gstreamer::init().unwrap();
+    let (outlets, heap) = (Arc::new(Outlets::default()), Arc::new(Heap::default()));
+    let graph = Graph::start(CANVAS, Arc::clone(&outlets), Told::default()).unwrap();
+    let mut noise = Collection { canvas: CANVAS, ..Collection::default() };
+    let input = Input::Test { pattern: Pattern::Snow };
+    noise = noise.after(&Edit::AddSource { scene: SceneId(1), name: "snow".into(), input, place: None }).unwrap();
+    graph.apply(Plan::of(&noise));
+    outlets.add(Arc::clone(&heap) as Arc<dyn Outlet>);
+    graph.begin_encoding(plan());
+    // Bits per second of two seconds of pictures from one frame on.
+    let rate = |from: usize| {
+        let frames = heap.of(Track::Video(0));
+        let size: usize = frames[from..from + 60].iter().map(|packet| packet.data.len()).sum();
+        size as f64 * 8.0 / 2.0
+    };
+    until("three seconds are encoded", || heap.of(Track::Video(0)).len() > 95).await;
+    graph.set_bitrate(Track::Video(0), 200_000);
+    let told = heap.of(Track::Video(0)).len();
+    until("three more are", || heap.of(Track::Video(0)).len() > told + 95).await;
+    graph.set_bitrate(Track::Video(0), 700_000);
+    let back = heap.of(Track::Video(0)).len();
+    until("it is back for three", || heap.of(Track::Video(0)).len() > back + 95).await;
+    let (before, low, after) = (rate(told - 62), rate(told + 30), rate(back + 30));
+    assert!((500_000.0..900_000.0).contains(&before), "{before}");
+    assert!((100_000.0..330_000.0).contains(&low), "{before} {low} {after}");
+    assert!((500_000.0..900_000.0).contains(&after), "{before} {low} {after}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_opened_is_told_and_the_picture_goes_on() {
     gstreamer::init().unwrap();
     let outlets = Arc::new(Outlets::default());
