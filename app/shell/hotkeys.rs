@@ -56,7 +56,9 @@ pub(crate) async fn follow(app: AppHandle) {
     let mut before = None;
     loop {
         let is_held = *held.borrow_and_update();
-        let hotkeys = if is_held { Vec::new() } else { snapshots.borrow_and_update().hotkeys.clone() };
+        // Seen even while none is wanted, or the next turn would follow at once.
+        let mut hotkeys = snapshots.borrow_and_update().hotkeys.clone();
+        hotkeys.retain(|_| !is_held);
         let wanted: Vec<_> = hotkeys.into_iter().map(|Hotkey { action, keys, .. }| (action, keys)).collect();
         if before.as_ref() != Some(&wanted) {
             before = Some(wanted.clone());

@@ -48,6 +48,15 @@ async fn add(studio: &StudioWindow, kind: &str) -> Result<()> {
     Ok(())
 }
 
+/// Asks for another key for an action, as often as the window loses the keyboard in between, until one is waited for.
+fn choose(action: &str) -> String {
+    format!(
+        "if (document.querySelector('.hotkey-keys.choosing')) return true; \
+         const button = document.querySelector(\"[data-action='{action}'] .hotkey-keys\"); \
+         if (button && !button.querySelector('[role=status]')) button.click(); return false"
+    )
+}
+
 async fn open_settings(studio: &StudioWindow, page: &str) -> Result<()> {
     studio.page().click_when_there("#open-settings", SOON).await?;
     studio.page().click_when_there(&format!("[data-page='{page}']"), SOON).await
@@ -157,8 +166,8 @@ async fn title_and_picture_change_while_it_is_live_and_a_key_goes_live_again() -
 
     // From now on a key does it, whatever program is in front.
     open_settings(&studio, "keys").await?;
-    page.click_when_there("[data-action='broadcast'] .hotkey-keys", SOON).await?;
     ensure!(other_program::focus(studio.display(), "Skylark Studio"), "the Studio has no window");
+    page.wait_for("a key is asked for", SOON, &choose("broadcast")).await?;
     other_program::press(studio.display(), "ctrl+alt+b")?;
     let is_set = "return document.querySelector('[data-action=broadcast] .hotkey-keys')?.textContent === 'CtrlAltB'";
     page.wait_for("the key is set", SOON, is_set).await?;
@@ -215,11 +224,7 @@ async fn keys_work_while_another_program_is_in_front_and_can_be_chosen() -> Resu
 
     open_settings(&studio, "keys").await?;
     ensure!(other_program::focus(display, "Skylark Studio"), "the Studio has no window");
-    let row = "[data-action='next-scene']";
-    let choose = async || {
-        page.click_when_there(&format!("{row} .hotkey-keys"), SOON).await?;
-        page.wait_for("a key is asked for", SOON, "return !!document.querySelector('.hotkey-keys.choosing')").await
-    };
+    let choose = async || page.wait_for("a key is asked for", SOON, &choose("next-scene")).await;
     // While one is chosen, none is taken from others: one of them takes the key of a scene. It is told.
     choose().await?;
     wait::until("the other program takes a key", SOON, async || other.take_key(KEY_2).ok()).await?;

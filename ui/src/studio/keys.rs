@@ -31,13 +31,19 @@ pub(super) fn Keys() -> impl IntoView {
     let choosing = RwSignal::new(None::<HotkeyAction>);
     // Until then a key that is pressed may still do what it did.
     let is_held = RwSignal::new(false);
+    // Counts what was asked: an answer to an earlier question says nothing about now.
+    let asked = StoredValue::new(0_u32);
     Effect::new(move |before: Option<bool>| {
         let is_choosing = choosing.with(Option::is_some);
         if before.unwrap_or(false) != is_choosing {
             is_held.set(false);
+            asked.update_value(|count| *count += 1);
+            let count = asked.get_value();
             leptos::task::spawn_local(async move {
                 backstage::hold_hotkeys(is_choosing).await;
-                is_held.try_set(is_choosing);
+                if asked.try_get_value() == Some(count) {
+                    is_held.try_set(is_choosing);
+                }
             });
         }
         is_choosing
