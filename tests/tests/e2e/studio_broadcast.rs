@@ -249,7 +249,12 @@ async fn inside_from_the_check_to_the_summary() -> Result<()> {
     let summary = view.summary.context("no summary")?;
     assert!(summary.stream.phase == Phase::Ended && summary.analytics.is_some_and(|all| all.viewers.peak == 1));
     broadcast.dismiss();
-    let view = studio.is(BroadcastState::Idle, SOON).await?;
+    let mut view = studio.is(BroadcastState::Idle, SOON).await?;
+    assert_eq!(
+        view.last.take().map(|last| last.title).as_deref(),
+        Some("Slow jam"),
+        "the next one begins with its words"
+    );
     assert_eq!(view, BroadcastView::default());
     assert!(!data()?.join("broadcast.json").exists(), "nothing is left to resume");
     Ok(())
