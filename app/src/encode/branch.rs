@@ -266,7 +266,8 @@ fn outlet(
     lead_ns: &Arc<AtomicU64>,
     encoded: &Arc<Encoded>,
 ) -> gst_app::AppSink {
-    let sink = gst_app::AppSink::builder().caps(caps).sync(false).build();
+    // A sink that waits for its first picture takes the running pipeline's state with it until then.
+    let sink = gst_app::AppSink::builder().caps(caps).sync(false).async_(false).build();
     let (outlets, lead_ns, encoded) = (Arc::clone(outlets), Arc::clone(lead_ns), Arc::clone(encoded));
     sink.set_callbacks(
         gst_app::AppSinkCallbacks::builder()

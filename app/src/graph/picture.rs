@@ -61,7 +61,7 @@ impl PictureBranch {
         convert.set_property_from_str("dither", "none");
         let encoder = make("jpegenc")?;
         encoder.set_property("quality", QUALITY);
-        let sink = gst_app::AppSink::builder().sync(false).max_buffers(1).drop(true).build();
+        let sink = gst_app::AppSink::builder().sync(false).async_(false).max_buffers(1).drop(true).build();
         let sender = latest.clone();
         sink.set_callbacks(
             gst_app::AppSinkCallbacks::builder()
