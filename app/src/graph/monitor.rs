@@ -103,6 +103,7 @@ fn outlet(inlet: gst_app::AppSrc) -> gst_app::AppSink {
     };
     gst_app::AppSink::builder()
         .sync(false)
+        .async_(false)
         .max_buffers(8)
         .enable_last_sample(false)
         .callbacks(gst_app::AppSinkCallbacks::builder().new_sample(hand_on).build())

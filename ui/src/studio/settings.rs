@@ -53,21 +53,24 @@ pub(super) fn Settings(open: RwSignal<Option<&'static str>>) -> impl IntoView {
 }
 
 /// The output settings, and how they are changed.
-fn output(stage: Backstage, trouble: RwSignal<Option<String>>) -> (Memo<OutputSettings>, Callback<OutputSettings>) {
+fn output(
+    stage: Backstage,
+    trouble: RwSignal<Option<String>>,
+) -> (Memo<OutputSettings>, impl Fn(&dyn Fn(&mut OutputSettings)) + Copy) {
     let now = stage.part(|now| now.output.clone());
-    (now, Callback::new(move |output| stage.act(trouble, Command::SetOutput { output })))
+    let change = move |change: &dyn Fn(&mut OutputSettings)| {
+        let mut output = now.get_untracked();
+        change(&mut output);
+        stage.act(trouble, Command::SetOutput { output });
+    };
+    (now, change)
 }
 
 #[component]
 fn Video() -> impl IntoView {
     let stage = Backstage::get();
     let trouble = RwSignal::new(None);
-    let (now, set) = output(stage, trouble);
-    let change = move |change: &dyn Fn(&mut OutputSettings)| {
-        let mut output = now.get_untracked();
-        change(&mut output);
-        set.run(output);
-    };
+    let (now, change) = output(stage, trouble);
     let encoders = stage.part(|now| now.encoders.clone());
     let canvas = stage.part(|now| now.collection.canvas);
     let is_auto = move || now.with(|now| now.renditions.is_empty());
@@ -163,12 +166,7 @@ fn Video() -> impl IntoView {
 fn Recording() -> impl IntoView {
     let stage = Backstage::get();
     let trouble = RwSignal::new(None);
-    let (now, set) = output(stage, trouble);
-    let change = move |change: &dyn Fn(&mut OutputSettings)| {
-        let mut output = now.get_untracked();
-        change(&mut output);
-        set.run(output);
-    };
+    let (now, change) = output(stage, trouble);
     let free = stage.part(|now| now.recording.free_bytes);
     let folder = move || now.with(|now| now.recording.folder.clone());
     let choose = move |_| {
@@ -219,12 +217,7 @@ fn Recording() -> impl IntoView {
 fn Sound() -> impl IntoView {
     let stage = Backstage::get();
     let trouble = RwSignal::new(None);
-    let (now, set) = output(stage, trouble);
-    let change = move |change: &dyn Fn(&mut OutputSettings)| {
-        let mut output = now.get_untracked();
-        change(&mut output);
-        set.run(output);
-    };
+    let (now, change) = output(stage, trouble);
     stage.act(trouble, Command::FindDevices);
     let is_listening = |device: &&Device| device.kind == DeviceKind::Listening;
     let devices = stage.part(move |now| now.devices.iter().filter(is_listening).cloned().collect::<Vec<_>>());
