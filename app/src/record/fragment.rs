@@ -1,13 +1,22 @@
-//! What GStreamer's `mp4mux` leaves out of a fragment.
+//! What GStreamer's `mp4mux` leaves out of a fragment, and what it must not do on a full disk.
 //!
 //! A frame as large (or as long) as the fragment's first one is written without its size, although the fragment's header does
 //! not say how large that was: after a crash, ffmpeg refuses such a file from its first fragment on. It happens with the
 //! equal frames of a constant bitrate, and while nothing is to be heard. Here the header is made to say it, in the room of
 //! the absolute address that it has: addresses can be counted from the fragment itself.
+//!
+//! At its end it tells the file's front that all that follows is content, and then writes the index behind it. Where the disk
+//! has no room for the index, nothing would play any more: the front is held back until the index is there.
 
 use std::{
+    fs::OpenOptions,
+    io::{self, Seek as _, SeekFrom, Write as _},
     ops::Range,
-    sync::atomic::{AtomicU64, Ordering},
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use gstreamer as gst;
@@ -28,16 +37,43 @@ const RUN_SIZES: u32 = 0x200;
 /// Version and flags, and what follows them in both: the track's number, or how many frames there are.
 const HEAD: usize = 8;
 
-/// Completes the fragments that leave `mux`.
-pub(super) fn complete_all(mux: &gst::Element) {
-    let Some(end) = mux.static_pad("src") else { return };
-    let position = AtomicU64::new(0);
+/// What makes a plain file of one in fragments: the front that is held back until the rest is written.
+#[derive(Debug, Default)]
+pub(super) struct Front(Mutex<Option<(u64, Vec<u8>)>>);
+
+impl Front {
+    /// Writes it.
+    pub(super) fn write(&self, file: &Path) -> io::Result<()> {
+        let Some((at, content)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
+        let mut file = OpenOptions::new().write(true).open(file)?;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&content)
+    }
+
+    fn hold(&self, at: u64, content: &[u8]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, content.to_vec()));
+    }
+}
+
+/// Completes the fragments that leave `mux`, and holds back what it writes before the first of them afterwards.
+pub(super) fn complete_all(mux: &gst::Element) -> Arc<Front> {
+    let front = Arc::new(Front::default());
+    let Some(end) = mux.static_pad("src") else { return front };
+    let (position, fragments_at) = (AtomicU64::new(0), AtomicU64::new(0));
+    let held = Arc::clone(&front);
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
     end.add_probe(kinds, move |_, info| {
         match &mut info.data {
             Some(gst::PadProbeData::Buffer(buffer)) => {
                 let at = position.fetch_add(buffer.size() as u64, Ordering::Relaxed);
                 if let Ok(mut content) = buffer.make_mut().map_writable() {
+                    if at < fragments_at.load(Ordering::Relaxed) {
+                        held.hold(at, &content);
+                        return gst::PadProbeReturn::Drop;
+                    }
+                    if content.get(4..8) == Some(b"moof") {
+                        _ = fragments_at.compare_exchange(0, at, Ordering::Relaxed, Ordering::Relaxed);
+                    }
                     complete(&mut content, at);
                 }
             }
@@ -53,6 +89,7 @@ pub(super) fn complete_all(mux: &gst::Element) {
         }
         gst::PadProbeReturn::Ok
     });
+    front
 }
 
 /// Completes a fragment (`moof`) that stands at `at` in the file; anything else stays as it is.

@@ -6,13 +6,17 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSrc;
 
-use super::{RecordError, check, fragment};
+use super::{
+    RecordError, check,
+    fragment::{self, Front},
+};
 use crate::encoded::{Packet, Track};
 
 /// A fragment holds so much, milliseconds: what a crash costs at most.
@@ -33,6 +37,7 @@ pub(super) struct Writer {
     sound: AppSrc,
     path: PathBuf,
     file: File,
+    front: Arc<Front>,
     /// What the file's clock calls zero.
     base_ns: u64,
     pictures: u64,
@@ -61,7 +66,7 @@ impl Writer {
             file.set_property("location", path.to_string_lossy().as_ref());
         }
         let mux = pipeline.by_name("mux");
-        mux.iter().for_each(fragment::complete_all);
+        let front = mux.as_ref().map(fragment::complete_all).unwrap_or_default();
         for pad in mux.iter().flat_map(ElementExtManual::sink_pads) {
             let is_picture = pad.name().starts_with("video");
             pad.set_property("trak-timescale", if is_picture { PICTURE_TIMESCALE } else { SOUND_TIMESCALE });
@@ -75,7 +80,8 @@ impl Writer {
         }
         let file = File::open(path).map_err(|error| stop(error.to_string()))?;
         let (pictures, sounds) = (0, 0);
-        Ok(Self { pipeline, picture, sound, path: path.into(), file, base_ns, pictures, sounds, sound_ended: false })
+        let path = path.into();
+        Ok(Self { pipeline, picture, sound, path, file, front, base_ns, pictures, sounds, sound_ended: false })
     }
 
     /// Takes a frame; sound from before the first picture is left out.
@@ -157,6 +163,7 @@ impl Writer {
         if let Some(reason) = reason {
             return Err(RecordError::Write { path: self.path.clone(), reason });
         }
+        self.front.write(&self.path).map_err(|source| RecordError::Io { path: self.path.clone(), source })?;
         self.flush()?;
         let not_whole = |reason| RecordError::NotWhole { path: self.path.clone(), reason };
         let found = check::read_back(&self.path).map_err(not_whole)?;
