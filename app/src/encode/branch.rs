@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -27,16 +27,19 @@ use crate::{
 const WAITING_FRAMES: u32 = 10;
 /// Sound that waits for its encoder.
 const WAITING_SOUND: Duration = Duration::from_secs(1);
+/// An encoder that gives nothing for so long is stuck.
+const SILENCE: Duration = Duration::from_secs(3);
 /// Latencies that are kept for percentiles: ten minutes of 30 frames a second.
 const KEPT_LATENCIES: usize = 18_000;
 /// Of the sound, hertz: AAC at 48 kHz.
 const AAC_ENCODERS: [&str; 3] = ["avenc_aac", "fdkaacenc", "voaacenc"];
 
 /// What a track's encoder did.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Encoded {
     /// Between two frames.
     interval_us: u32,
+    since: Instant,
     made: AtomicU64,
     dropped: AtomicU64,
     latencies: Mutex<Latencies>,
@@ -47,6 +50,8 @@ struct Latencies {
     ring_us: Vec<u32>,
     next: usize,
     longest_us: u32,
+    /// When the last frame was made.
+    newest: Option<Instant>,
 }
 
 /// How long frames take from their capture until they are encoded, in the last ten minutes.
@@ -68,7 +73,8 @@ pub struct Latency {
 
 impl Encoded {
     fn every(interval_us: u32) -> Self {
-        Self { interval_us, ..Self::default() }
+        let (made, dropped, latencies) = Default::default();
+        Self { interval_us, since: Instant::now(), made, dropped, latencies }
     }
 
     /// Frames that never came to the encoder: it had no time for them.
@@ -89,6 +95,7 @@ impl Encoded {
 
     fn took(&self, latency_us: u32) {
         let mut all = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
+        all.newest = Some(Instant::now());
         all.longest_us = all.longest_us.max(latency_us);
         let next = all.next;
         match all.ring_us.get_mut(next) {
@@ -244,6 +251,12 @@ impl EncodingBranch {
     /// Whether an element is this encoder, or beside it.
     pub(crate) fn has(&self, element: &gst::Object) -> bool {
         self.branch.has(element)
+    }
+
+    /// It has given nothing for so long that nothing will come.
+    pub(crate) fn is_stuck(&self) -> bool {
+        let newest = self.encoded.latencies.lock().unwrap_or_else(PoisonError::into_inner).newest;
+        newest.unwrap_or(self.encoded.since).elapsed() > SILENCE
     }
 
     /// Another bitrate from the next frame on, bits per second.

@@ -44,6 +44,8 @@ const MIX_BLOCK_NS: u64 = 20_000_000;
 const MIX_LATENCY_NS: u64 = 40_000_000;
 /// Width of the composed preview, pixels.
 const PREVIEW_WIDTH: u32 = 640;
+/// What is told of an encoder that is stuck.
+const STUCK: &str = "an encoder gives no frames any more; begin again, or choose another one in the settings";
 
 /// The pipeline and all in it.
 pub(super) struct Production {
@@ -477,6 +479,7 @@ impl Production {
 
     fn tell_encoding(&self) {
         let first = self.encoders.iter().find(|encoder| encoder.track() == Track::Video(0));
+        let stuck = self.encoders.iter().any(EncodingBranch::is_stuck).then(|| STUCK.to_owned());
         let state = EncodingState {
             is_running: !self.encoders.is_empty(),
             frames: first.map_or(0, |encoder| encoder.encoded().made()),
@@ -487,7 +490,7 @@ impl Production {
                 .map(|encoder| encoder.encoded().dropped())
                 .sum(),
             latencies: self.encoders.iter().map(|encoder| (encoder.track(), encoder.encoded().latency())).collect(),
-            failure: self.encoder_failure.clone(),
+            failure: self.encoder_failure.clone().or(stuck),
         };
         self.told.encoding.send_replace(state);
     }

@@ -1,7 +1,7 @@
 //! The graph with real GStreamer: what comes out of the encoders.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex},
     time::{Duration, Instant},
 };
 
@@ -269,4 +269,42 @@ fn pictures_come_at_once_however_busy_the_machine_is_when_it_starts() {
             scope.spawn(starts);
         }
     });
+}
+
+/// Takes nothing as long as it is closed, and holds up who gives.
+#[derive(Default)]
+struct Gate {
+    is_closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn close(&self, is_closed: bool) {
+        *self.is_closed.lock().unwrap() = is_closed;
+        self.changed.notify_all();
+    }
+}
+
+impl Outlet for Gate {
+    fn take(&self, _: &Packet) {
+        drop(self.changed.wait_while(self.is_closed.lock().unwrap(), |is_closed| *is_closed).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn an_encoder_that_is_stuck_is_told_and_so_is_its_end() {
+    gstreamer::init().unwrap();
+    let (outlets, told) = (Arc::new(Outlets::default()), Told::default());
+    let graph = Graph::start(CANVAS, Arc::clone(&outlets), told.clone()).unwrap();
+    graph.apply(Plan::of(&collection()));
+    let gate = Arc::new(Gate::default());
+    outlets.add(Arc::clone(&gate) as Arc<dyn Outlet>);
+    graph.begin_encoding(plan());
+    let encoding = told.encoding.subscribe();
+    until("frames are encoded", || encoding.borrow().frames > 5).await;
+    assert_eq!(encoding.borrow().failure, None);
+    gate.close(true);
+    until("it is told", || encoding.borrow().failure.as_ref().is_some_and(|reason| reason.contains("no frames"))).await;
+    gate.close(false);
+    until("it goes on", || encoding.borrow().failure.is_none()).await;
 }
