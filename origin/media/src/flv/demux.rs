@@ -1,17 +1,24 @@
 //! Tags in, media out.
 
-use std::{collections::VecDeque, sync::Arc};
+mod enhanced;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use bytes::{Buf, Bytes};
 
+use self::enhanced::{Bodies, Body};
 use super::{FlvError, Tag, TagKind, metadata, metadata::Metadata, nal};
 use crate::{
     codec::{AudioConfig, VideoConfig, aac, h264},
+    pipeline::MAX_RENDITIONS,
     time::MediaTime,
     unit::{Media, RenditionId, Track, Unit},
 };
 
-/// RTMP has one picture and one sound.
+/// The only picture of most publishers. Enhanced RTMP can have more: each track is a rendition of its own.
 const RENDITION: RenditionId = RenditionId(0);
 
 /// CodecID of H.264 in a classic video tag.
@@ -42,7 +49,9 @@ pub struct Demuxer {
     /// The last unit's timestamp, unwrapped. Sound and picture share the clock.
     clock_ms: Option<i64>,
     declared: Option<Metadata>,
-    video: Option<VideoTrack>,
+    /// By the number that Enhanced RTMP gives them.
+    video: BTreeMap<u8, VideoTrack>,
+    /// All pictures share it.
     audio: Option<AudioTrack>,
 }
 
@@ -106,56 +115,94 @@ impl Demuxer {
         clock_ms
     }
 
-    fn lost(&mut self, reason: &'static str) {
-        self.outputs.push_back(Media::Lost(RENDITION, reason));
+    fn lost(&mut self, rendition: RenditionId, reason: &'static str) {
+        self.outputs.push_back(Media::Lost(rendition, reason));
+    }
+
+    /// Gives the same to every rendition that there is.
+    fn share(&mut self, media: impl Fn(RenditionId) -> Media) {
+        if self.video.is_empty() {
+            self.outputs.push_back(media(RENDITION));
+        }
+        self.outputs.extend(self.video.keys().map(|track| media(RenditionId(*track))));
     }
 
     fn feed_video(&mut self, tag: Tag) -> Result<(), FlvError> {
-        let mut body = tag.data;
-        match video_packet(&mut body)? {
-            Packet::SequenceHeader => self.set_video(tag.timestamp_ms, body),
-            Packet::Frames(offset_ms) => {
-                self.push_picture(tag.timestamp_ms, offset_ms, &body);
-                Ok(())
+        let Tag { timestamp_ms, data: mut body, .. } = tag;
+        match body.first() {
+            Some(first) if first & 0x80 == 0 => {
+                let packet = classic_video_packet(&mut body)?;
+                self.take_video(0, timestamp_ms, packet, body)
             }
-            Packet::Ignored => Ok(()),
-            Packet::Short => {
-                self.lost("a video tag shorter than its header");
+            // Seeking begins and ends; nobody seeks in what is live.
+            Some(first) if (first >> 4) & 7 == COMMAND_FRAME => Ok(()),
+            _ => {
+                for body in Bodies::of_video(body) {
+                    let Some(Body { track, four_cc, kind, mut data }) = body else {
+                        return self.take_video(0, timestamp_ms, Packet::Short, Bytes::new());
+                    };
+                    let packet = enhanced_video_packet(four_cc, kind, &mut data)?;
+                    self.take_video(track, timestamp_ms, packet, data)?;
+                }
                 Ok(())
             }
         }
     }
 
-    fn set_video(&mut self, timestamp_ms: u32, sequence_header: Bytes) -> Result<(), FlvError> {
-        if self.video.as_ref().is_some_and(|video| video.sequence_header == sequence_header) {
+    fn take_video(&mut self, track: u8, timestamp_ms: u32, packet: Packet, body: Bytes) -> Result<(), FlvError> {
+        match packet {
+            Packet::SequenceHeader => return self.set_video(track, timestamp_ms, body),
+            Packet::Frames(offset_ms) => self.push_picture(track, timestamp_ms, offset_ms, &body),
+            Packet::Ignored => {}
+            Packet::Short => self.lost(RenditionId(track), "a video tag shorter than its header"),
+        }
+        Ok(())
+    }
+
+    fn set_video(&mut self, track: u8, timestamp_ms: u32, sequence_header: Bytes) -> Result<(), FlvError> {
+        let (known, rendition) = (self.video.get(&track), RenditionId(track));
+        if known.is_some_and(|video| video.sequence_header == sequence_header) {
+            return Ok(());
+        }
+        if known.is_none() && self.video.len() >= MAX_RENDITIONS {
+            self.lost(rendition, "more video tracks than one stream can have");
             return Ok(());
         }
         let failed = |error| FlvError::SequenceHeader { track: "video", timestamp_ms, error };
         let config = h264::parse_avcc(&sequence_header).map_err(failed)?;
         let length_size = h264::nal_length_size(&sequence_header).map_err(failed)?;
         let config = Arc::new(config);
-        if self.video.as_ref().is_none_or(|video| video.config != config) {
-            self.outputs.push_back(Media::VideoConfig(RENDITION, Arc::clone(&config)));
+        if known.is_none_or(|video| video.config != config) {
+            self.outputs.push_back(Media::VideoConfig(rendition, Arc::clone(&config)));
+        }
+        if known.is_none() && track != RENDITION.0 {
+            // What the first picture was told already.
+            let audio = self.audio.as_ref().map(|audio| Media::AudioConfig(rendition, Arc::clone(&audio.config)));
+            self.outputs.extend(audio);
+            if let Some(Metadata { video, audio, .. }) = self.declared {
+                self.outputs.push_back(Media::Declared { rendition, video, audio, bitrate_bps: None });
+            }
         }
         // A copy of a few bytes lets go of the message that it came in.
         let sequence_header = Bytes::copy_from_slice(&sequence_header);
-        self.video = Some(VideoTrack { sequence_header, config, length_size });
+        self.video.insert(track, VideoTrack { sequence_header, config, length_size });
         Ok(())
     }
 
-    fn push_picture(&mut self, timestamp_ms: u32, offset_ms: i32, body: &Bytes) {
-        let Some(video) = &self.video else {
-            return self.lost("a picture before the video sequence header");
+    fn push_picture(&mut self, track: u8, timestamp_ms: u32, offset_ms: i32, body: &Bytes) {
+        let rendition = RenditionId(track);
+        let Some(video) = self.video.get(&track) else {
+            return self.lost(rendition, "a picture before the video sequence header");
         };
         let Some(sample) = nal::normalise(body, video.length_size) else {
-            return self.lost("a NAL unit longer than its tag");
+            return self.lost(rendition, "a NAL unit longer than its tag");
         };
         if sample.data.is_empty() {
             return;
         }
         let clock_ms = self.unwrap(timestamp_ms);
         self.outputs.push_back(Media::Unit(Unit {
-            rendition: RENDITION,
+            rendition,
             track: Track::Video,
             pts: MediaTime::from_ms(clock_ms.saturating_add(i64::from(offset_ms))),
             dts: MediaTime::from_ms(clock_ms),
@@ -165,33 +212,43 @@ impl Demuxer {
     }
 
     fn feed_audio(&mut self, tag: Tag) -> Result<(), FlvError> {
-        let mut body = tag.data;
-        match audio_packet(&mut body)? {
-            Packet::SequenceHeader => self.set_audio(tag.timestamp_ms, body),
-            Packet::Frames(_) if self.audio.is_none() => {
-                self.lost("sound before the audio sequence header");
-                Ok(())
-            }
-            Packet::Frames(_) => {
-                let time = MediaTime::from_ms(self.unwrap(tag.timestamp_ms));
-                if !body.is_empty() {
-                    self.outputs.push_back(Media::Unit(Unit {
-                        rendition: RENDITION,
-                        track: Track::Audio,
-                        pts: time,
-                        dts: time,
-                        keyframe: true,
-                        data: body,
-                    }));
-                }
-                Ok(())
-            }
-            Packet::Ignored => Ok(()),
-            Packet::Short => {
-                self.lost("an audio tag shorter than its header");
-                Ok(())
+        let Tag { timestamp_ms, data: mut body, .. } = tag;
+        if body.first().is_none_or(|first| first >> 4 != ENHANCED_AUDIO) {
+            let packet = classic_audio_packet(&mut body)?;
+            return self.take_audio(timestamp_ms, packet, body);
+        }
+        for body in Bodies::of_audio(body) {
+            let Some(Body { track, four_cc, kind, data }) = body else {
+                return self.take_audio(timestamp_ms, Packet::Short, Bytes::new());
+            };
+            // Others are for recordings: what is heard live is the first.
+            if track == 0 {
+                let packet = enhanced_audio_packet(four_cc, kind)?;
+                self.take_audio(timestamp_ms, packet, data)?;
             }
         }
+        Ok(())
+    }
+
+    fn take_audio(&mut self, timestamp_ms: u32, packet: Packet, body: Bytes) -> Result<(), FlvError> {
+        match packet {
+            Packet::SequenceHeader => return self.set_audio(timestamp_ms, body),
+            Packet::Frames(_) if self.audio.is_none() => {
+                self.lost(RENDITION, "sound before the audio sequence header");
+            }
+            Packet::Frames(_) => {
+                let time = MediaTime::from_ms(self.unwrap(timestamp_ms));
+                if !body.is_empty() {
+                    self.share(|rendition| {
+                        let data = body.clone();
+                        Media::Unit(Unit { rendition, track: Track::Audio, pts: time, dts: time, keyframe: true, data })
+                    });
+                }
+            }
+            Packet::Ignored => {}
+            Packet::Short => self.lost(RENDITION, "an audio tag shorter than its header"),
+        }
+        Ok(())
     }
 
     fn set_audio(&mut self, timestamp_ms: u32, sequence_header: Bytes) -> Result<(), FlvError> {
@@ -205,19 +262,16 @@ impl Demuxer {
         })?;
         let config = Arc::new(config);
         if self.audio.as_ref().is_none_or(|audio| audio.config != config) {
-            self.outputs.push_back(Media::AudioConfig(RENDITION, Arc::clone(&config)));
+            self.share(|rendition| Media::AudioConfig(rendition, Arc::clone(&config)));
         }
         self.audio = Some(AudioTrack { sequence_header: Bytes::copy_from_slice(&sequence_header), config });
         Ok(())
     }
 }
 
-/// Reads the header of a video tag off `body`.
-fn video_packet(body: &mut Bytes) -> Result<Packet, FlvError> {
+/// Reads the header of a classic video tag off `body`.
+fn classic_video_packet(body: &mut Bytes) -> Result<Packet, FlvError> {
     let Some(&first) = body.first() else { return Ok(Packet::Short) };
-    if first & 0x80 != 0 {
-        return enhanced_video_packet(first, body);
-    }
     if first >> 4 == COMMAND_FRAME {
         return Ok(Packet::Ignored);
     }
@@ -234,18 +288,12 @@ fn video_packet(body: &mut Bytes) -> Result<Packet, FlvError> {
     })
 }
 
-/// Enhanced RTMP v1: packet type, FourCC, and for coded frames of H.264 a composition time offset.
-fn enhanced_video_packet(first: u8, body: &mut Bytes) -> Result<Packet, FlvError> {
-    if (first >> 4) & 7 == COMMAND_FRAME {
-        return Ok(Packet::Ignored);
+/// For coded frames of H.264 a composition time offset stands before them.
+fn enhanced_video_packet(four_cc: [u8; 4], kind: u8, body: &mut Bytes) -> Result<Packet, FlvError> {
+    if four_cc != *b"avc1" {
+        return Err(FlvError::UnsupportedCodec(four_cc_name(four_cc)));
     }
-    let Some(&[_, f0, f1, f2, f3]) = body.first_chunk() else { return Ok(Packet::Short) };
-    match &[f0, f1, f2, f3] {
-        b"avc1" => {}
-        four_cc => return Err(FlvError::UnsupportedCodec(four_cc_name(four_cc))),
-    }
-    body.advance(5);
-    Ok(match first & 0x0f {
+    Ok(match kind {
         0 => Packet::SequenceHeader,
         1 => {
             let Some(&offset) = body.first_chunk() else { return Ok(Packet::Short) };
@@ -257,29 +305,30 @@ fn enhanced_video_packet(first: u8, body: &mut Bytes) -> Result<Packet, FlvError
     })
 }
 
-/// Reads the header of an audio tag off `body`.
-fn audio_packet(body: &mut Bytes) -> Result<Packet, FlvError> {
+/// Reads the header of a classic audio tag off `body`.
+fn classic_audio_packet(body: &mut Bytes) -> Result<Packet, FlvError> {
     let Some(&first) = body.first() else { return Ok(Packet::Short) };
-    let (kind, header_bytes) = match first >> 4 {
-        AAC => {
-            let Some(&[_, kind]) = body.first_chunk() else { return Ok(Packet::Short) };
-            (kind, 2)
-        }
-        ENHANCED_AUDIO => {
-            let Some(&[_, f0, f1, f2, f3]) = body.first_chunk() else { return Ok(Packet::Short) };
-            match &[f0, f1, f2, f3] {
-                b"mp4a" => (first & 0x0f, 5),
-                four_cc => return Err(FlvError::UnsupportedCodec(four_cc_name(four_cc))),
-            }
-        }
-        format => return Err(FlvError::UnsupportedCodec(sound_format_name(format))),
-    };
-    body.advance(header_bytes);
-    Ok(match kind {
+    if first >> 4 != AAC {
+        return Err(FlvError::UnsupportedCodec(sound_format_name(first >> 4)));
+    }
+    let Some(&[_, kind]) = body.first_chunk() else { return Ok(Packet::Short) };
+    body.advance(2);
+    Ok(audio_packet(kind))
+}
+
+fn enhanced_audio_packet(four_cc: [u8; 4], kind: u8) -> Result<Packet, FlvError> {
+    if four_cc != *b"mp4a" {
+        return Err(FlvError::UnsupportedCodec(four_cc_name(four_cc)));
+    }
+    Ok(audio_packet(kind))
+}
+
+fn audio_packet(kind: u8) -> Packet {
+    match kind {
         0 => Packet::SequenceHeader,
         1 => Packet::Frames(0),
         _ => Packet::Ignored,
-    })
+    }
 }
 
 fn signed_24([high, middle, low]: [u8; 3]) -> i32 {
@@ -310,8 +359,8 @@ fn sound_format_name(format: u8) -> String {
     }
 }
 
-fn four_cc_name(four_cc: &[u8; 4]) -> String {
-    match four_cc {
+fn four_cc_name(four_cc: [u8; 4]) -> String {
+    match &four_cc {
         b"hvc1" => "HEVC video".into(),
         b"av01" => "AV1 video".into(),
         b"vp08" | b"vp09" => "VP8/VP9 video".into(),

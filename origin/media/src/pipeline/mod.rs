@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub(crate) use packager::MAX_RENDITIONS;
 pub use packager::Packager;
 
 use crate::{

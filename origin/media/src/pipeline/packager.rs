@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Most renditions of one publisher.
-const MAX_RENDITIONS: usize = 8;
+pub(crate) const MAX_RENDITIONS: usize = 8;
 
 /// Packages the media of one publishing session.
 #[derive(Debug)]

@@ -167,3 +167,42 @@ fn a_broken_sequence_header_is_the_end() {
     let text = feed(&mut Demuxer::new(), TagKind::Video, 7, &[&[0x17, 0, 0, 0, 0, 1, 2]]).unwrap_err().to_string();
     assert!(text.starts_with("the video sequence header at 7 ms: "), "{text}");
 }
+
+#[test]
+fn each_video_track_is_a_rendition_and_all_share_the_sound() {
+    let mut demuxer = started();
+    let second: [&[u8]; 4] = [&[0x96, 0x00], b"avc1", &[1], OTHER_AVCC];
+    let media = video(&mut demuxer, 0, &second);
+    let [Media::VideoConfig(RenditionId(1), config), Media::AudioConfig(RenditionId(1), _)] = &media[..] else {
+        panic!("{media:?}")
+    };
+    assert_eq!((config.width, config.height), (640, 360));
+    assert_eq!(video(&mut demuxer, 0, &second), [], "the same again");
+
+    let renditions = |media: &[Media]| -> Vec<(u8, i64)> {
+        let units = media.iter().filter_map(|media| if let Media::Unit(unit) = media { Some(unit) } else { None });
+        units.map(|unit| (unit.rendition.0, unit.pts.as_ms())).collect()
+    };
+    assert_eq!(renditions(&video(&mut demuxer, 40, &[&[0x17, 1, 0, 0, 67], IDR])), [(0, 107)]);
+    assert_eq!(renditions(&video(&mut demuxer, 40, &[&[0x96, 0x01], b"avc1", &[1, 0, 0, 67], IDR])), [(1, 107)]);
+    assert_eq!(renditions(&video(&mut demuxer, 73, &[&[0xa6, 0x03], b"avc1", &[1], SLICE])), [(1, 73)]);
+    assert_eq!(renditions(&audio(&mut demuxer, 50, &[&[0xaf, 1], &[7, 7]])), [(0, 50), (1, 50)]);
+
+    // A second sound is for recordings.
+    assert_eq!(audio(&mut demuxer, 60, &[&[0x95, 0x01], b"mp4a", &[1, 7, 7]]), []);
+    let unknown = video(&mut demuxer, 80, &[&[0x96, 0x01], b"avc1", &[2, 0, 0, 0], IDR]);
+    assert_eq!(unknown, [Media::Lost(RenditionId(2), "a picture before the video sequence header")]);
+}
+
+#[test]
+fn what_is_declared_holds_for_every_track_and_there_are_only_so_many() {
+    let mut demuxer = started();
+    demuxer.declared = Some(Metadata { video: true, audio: true, bitrate_bps: Some(6_000_000) });
+    for track in 1..MAX_RENDITIONS as u8 {
+        let media = video(&mut demuxer, 0, &[&[0x96, 0x00], b"avc1", &[track], AVCC]);
+        let rendition = RenditionId(track);
+        assert_eq!(media[2..], [Media::Declared { rendition, video: true, audio: true, bitrate_bps: None }]);
+    }
+    let media = video(&mut demuxer, 0, &[&[0x96, 0x00], b"avc1", &[200], AVCC]);
+    assert_eq!(media, [Media::Lost(RenditionId(200), "more video tracks than one stream can have")]);
+}
