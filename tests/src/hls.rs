@@ -305,13 +305,34 @@ pub fn resolve(base: &str, reference: &str) -> String {
     base.and_then(|base| base.join(reference)).map_or_else(|_| reference.to_owned(), |url| url.to_string())
 }
 
+/// The media playlists of a stream, as soon as it has so many qualities.
+///
+/// # Errors
+/// When it has not within `patience`.
+pub async fn variants(http: &Http, multivariant: &str, count: usize, patience: Duration) -> Result<Vec<String>> {
+    crate::wait::until("all qualities are listed", patience, async || {
+        let answer = http.get(multivariant).await.ok().filter(|answer| answer.status == 200)?;
+        let text = answer.text();
+        let found: Vec<_> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+        (found.len() == count).then(|| found.iter().map(|line| resolve(multivariant, line)).collect())
+    })
+    .await
+}
+
 /// Plays ten seconds of a clip and checks that picture and sound arrived whole and in sync; answers the number of the first
 /// frame.
 ///
 /// # Errors
 /// When something is missing, or comes at the wrong time.
 pub async fn play_whole(http: &Http, multivariant: &str, patience: Duration) -> Result<u16> {
-    let mut player = Player::open(http, multivariant, patience).await?;
+    play_all_of(Player::open(http, multivariant, patience).await?).await
+}
+
+/// The same of a playlist that is open.
+///
+/// # Errors
+/// As [`play_whole`].
+pub async fn play_all_of(mut player: Player) -> Result<u16> {
     player.play_seconds(10.0).await?;
     ensure!(player.runs.len() == 1, "one publisher without interruption is one run, not {}", player.runs.len());
     let decoded = player.runs[0].decode()?;

@@ -2,16 +2,17 @@
 
 use std::{
     fs,
+    io::Write as _,
     path::Path,
     process::{Command, ExitStatus, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
 use tempfile::NamedTempFile;
 use xtask::child::{self, Orphaned, Running, Signal};
 
-use crate::wait;
+use crate::{flv::OwnTag, wait};
 
 /// A publishing program; killed when dropped.
 #[derive(Debug)]
@@ -26,8 +27,16 @@ impl Publisher {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn(name: &str, command: &mut Command) -> Result<Self> {
+        Self::spawn_fed(name, command, Stdio::null())
+    }
+
+    /// The same with something to read.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_fed(name: &str, command: &mut Command, food: Stdio) -> Result<Self> {
         let log = NamedTempFile::new()?;
-        command.stdin(Stdio::null()).stdout(log.reopen()?).stderr(log.reopen()?);
+        command.stdin(food).stdout(log.reopen()?).stderr(log.reopen()?);
         let running = Running::spawn(name, command, Duration::ZERO).with_context(|| format!("cannot start {name}"))?;
         Ok(Self { running, log })
     }
@@ -103,6 +112,29 @@ pub fn ffmpeg_rtmp_with(clip: &Path, options: &[&str], url: &str) -> Result<Publ
     let mut command = ffmpeg(clip);
     command.args(options).args(["-f", "flv", url]);
     Publisher::spawn("ffmpeg (RTMP)", &mut command)
+}
+
+/// librtmp sending tags as they are, each at its time.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn tags_by_rtmp(tags: Vec<OwnTag>, url: &str) -> Result<Publisher> {
+    let (food, mut feeder) = std::io::pipe()?;
+    let mut command = child::command("gst-launch-1.0", Orphaned::Killed);
+    command.args(["fdsrc", "!", "rtmpsink"]).arg(format!("location={url}"));
+    let publisher = Publisher::spawn_fed("gst-launch", &mut command, food.into())?;
+    std::thread::spawn(move || {
+        let begin = Instant::now();
+        for tag in tags {
+            let due = Duration::from_millis(tag.timestamp_ms.into());
+            std::thread::sleep(due.saturating_sub(begin.elapsed()));
+            // Whoever read is gone when the test is over.
+            if feeder.write_all(&tag.bytes).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(publisher)
 }
 
 /// ffmpeg pushing a clip by SRT as MPEG-TS.

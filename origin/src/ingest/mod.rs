@@ -4,9 +4,11 @@
 //! | module | what |
 //! |---|---|
 //! | [`rtmp`], [`srt`] | twins: accept, authorise, pump the socket into an [`Ingest`] |
+//! | [`multitrack`] | what OBS is told to send when it asks |
 //! | `limits` | what a publisher may send |
 
 mod limits;
+pub mod multitrack;
 pub mod rtmp;
 pub mod srt;
 

@@ -125,6 +125,14 @@ impl Live {
         }
     }
 
+    /// Whether somebody with `key` may publish, as far as it is known before they do.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn may_publish(&self, key: &str) -> Result<(), Refusal> {
+        self.authorise(key).await.map(|_| ())
+    }
+
     /// Whether `key` is a stream key of this stream, and not revoked.
     pub async fn owns(&self, id: &StreamId, key: &str) -> bool {
         self.authorise(key).await.is_ok_and(|record| record.stream == *id)

@@ -3,7 +3,10 @@
 use serde_json::Value;
 use skylark_protocol::{LiveStreams, StreamState, StreamStatus};
 
-use crate::stage::Stage;
+use crate::{
+    owner::{Call, Owner},
+    stage::Stage,
+};
 
 fn json(answer: &crate::client::Answer) -> Value {
     assert_eq!(answer.header("content-type"), "application/json");
@@ -79,4 +82,34 @@ async fn pages_are_guarded_and_unknown_streams_have_one_too() {
     }
     assert_eq!(stage.get("/assets/../Cargo.toml").await.status, 404);
     assert_eq!(stage.get("/nothing").await.status, 404);
+}
+
+#[tokio::test]
+async fn obs_is_told_what_to_send_or_why_not() {
+    let stage = Stage::start().await;
+    let ask = async |key: &str| {
+        let question = serde_json::json!({
+            "service": "IVS", "schema_version": "2024-06-04", "authentication": key,
+            "client": { "name": "obs-studio", "version": "30.2.3", "supported_codecs": ["h264"] },
+            "preferences": { "width": 1280, "height": 720, "framerate": { "numerator": 30, "denominator": 1 } },
+        });
+        let call = Call {
+            method: "POST",
+            path: "/api/v1/multitrack",
+            media_type: "application/json",
+            body: question.to_string().into_bytes(),
+        };
+        Owner::new(&stage, 1).send(&call, "").await
+    };
+    let answer = ask(&format!("{}?bandwidthtest=true", stage.key)).await;
+    let told = json(&answer);
+    assert_eq!(told["encoder_configurations"].as_array().map(Vec::len), Some(3), "{told}");
+    let template = told["ingest_endpoints"][0]["url_template"].as_str().unwrap();
+    assert!(template.starts_with("rtmp://127.0.0.1:") && template.ends_with("/live/{stream_key}"), "{template}");
+    let answer = ask("no key").await;
+    assert_eq!(answer.status, 200, "OBS shows no other answer to its user");
+    let told = json(&answer);
+    assert_eq!((&told["status"]["result"], told["encoder_configurations"][0].is_null()), (&"error".into(), true));
+    assert!(told["status"]["html_en_us"].as_str().unwrap().contains("unknown stream key"), "{told}");
+    assert!(!answer.text().contains("no key"), "a key is not repeated");
 }

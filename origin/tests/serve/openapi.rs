@@ -169,7 +169,9 @@ async fn the_description_is_sound_and_knows_every_route() {
     let (api, streams) = (include_str!("../../src/serve/api/mod.rs"), include_str!("../../src/serve/api/streams.rs"));
     let routes = |source: &'static str| source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     let is_api = |path: &&str| {
-        ["/streams/", "/events/", "/openapi.json", "/relays", "/discover"].iter().any(|start| path.starts_with(start))
+        ["/streams/", "/events/", "/openapi.json", "/relays", "/discover", "/multitrack"]
+            .iter()
+            .any(|start| path.starts_with(start))
     };
     let api = routes(api).filter(is_api);
     let streams = routes(streams).map(|path| format!("/streams{}", path.trim_end_matches('/')));
@@ -217,7 +219,8 @@ async fn bodies_are_taken_and_refused_as_described() {
     let mut tried = 0;
     for operation in document.operations() {
         let schema = &operation.value["requestBody"]["content"]["application/json"]["schema"];
-        if !schema.is_object() || operation.path.ends_with("/ending") {
+        // What OBS asks is as its version has it: what is not known is not read.
+        if !schema.is_object() || operation.path.ends_with("/ending") || operation.path.ends_with("/multitrack") {
             continue;
         }
         let whole = document.resolved(schema);

@@ -47,6 +47,26 @@ async fn rtmp_from_librtmp_plays_every_frame_in_sync() -> Result<()> {
 }
 
 #[tokio::test]
+async fn several_video_tracks_are_qualities_with_the_same_sound() -> Result<()> {
+    let origin = Origin::start().await?;
+    let key = origin.create_key()?;
+    let small = Clip { width: 320, height: 180, bitrate_bps: 300_000, ..Clip::default() };
+    let tags = flv::several_tracks(&[&Clip::default().file()?, &small.file()?])?;
+    // As OBS does after it has asked what to send.
+    let url = format!("{}?clientConfigId=skylark", origin.rtmp_url(&key));
+    let _publisher = publish::tags_by_rtmp(tags, &url)?;
+    let multivariant = origin.playlist(&key);
+    let variants = hls::variants(origin.client(), &multivariant, 2, SOON).await?;
+    let listed = origin.client().get(&multivariant).await?.text();
+    ensure!(listed.contains("RESOLUTION=640x360") && listed.contains("RESOLUTION=320x180"), "{listed}");
+    for variant in variants {
+        let first = hls::play_all_of(Player::open_media(origin.client(), variant).await?).await?;
+        assert_eq!(first, 0, "the first frame sent is the first frame played");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn rtmp_from_obs_plays_what_obs_sent() -> Result<()> {
     if !obs::inside_namespace("rtmp::rtmp_from_obs_plays_what_obs_sent")? {
         return Ok(());

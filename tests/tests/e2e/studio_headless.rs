@@ -6,10 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use e2e::{
     decode::{self, Decoded},
-    hls::{Player, resolve},
+    hls::{self, Player},
     origin::{Origin, StreamKey},
     publish::Publisher,
-    wait,
 };
 use serde_json::{Value, json};
 use skylark_protocol::StreamState;
@@ -89,14 +88,8 @@ async fn composed_frames_arrive_in_sync_in_both_renditions() -> Result<()> {
     let ladder = json!([rendition(640, 360, 900_000), rendition(320, 180, 300_000)]);
     let studio = Headless::start(&origin, &key, &ladder, &[])?;
     let multivariant = origin.playlist(&key);
-    let variants = wait::until("both renditions are listed", SOON, async || {
-        let answer = origin.client().get(&multivariant).await.ok().filter(|answer| answer.status == 200)?;
-        let text = answer.text();
-        let found: Vec<_> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
-        (found.len() == 2).then(|| found.iter().map(|line| resolve(&multivariant, line)).collect::<Vec<_>>())
-    })
-    .await
-    .with_context(|| studio.publisher.log())?;
+    let variants = hls::variants(origin.client(), &multivariant, 2, SOON).await;
+    let variants = variants.with_context(|| studio.publisher.log())?;
     let mut players = Vec::new();
     for url in variants {
         players.push(Player::open_media(origin.client(), url).await?);

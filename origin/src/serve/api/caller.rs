@@ -181,7 +181,8 @@ impl Callers {
         lock(&self.creations).take(address, allowance, Instant::now()).map_err(Failure::too_fast)
     }
 
-    fn pace_address(&self, address: Option<IpAddr>) -> Result<(), Failure> {
+    /// Those who need not sign are counted by address alone.
+    pub(super) fn pace_address(&self, address: Option<IpAddr>) -> Result<(), Failure> {
         let Some(address) = address else { return Ok(()) };
         take(&mut lock(&self.addresses), address, self.per_minute.saturating_mul(KEYS_PER_ADDRESS))
     }

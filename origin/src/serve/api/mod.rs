@@ -5,6 +5,7 @@
 //! | `streams` | streams that belong to a Nostr key |
 //! | `watch` | where a stream stands, pushed |
 //! | `discover` | live events to be found, and one by its address |
+//! | `multitrack` | what OBS is to send when it sends several qualities |
 //! | `caller` | who calls (NIP-98), and how often |
 //! | `site_url` | under which address this server is known |
 //! | `failure` | errors |
@@ -13,6 +14,7 @@
 mod caller;
 mod discover;
 mod failure;
+mod multitrack;
 mod openapi;
 mod site_url;
 mod streams;
@@ -26,7 +28,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::map_response,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use skylark_protocol::{LiveStreams, StreamId, StreamStatus, mirror::OutsideRelays};
 use tokio::sync::watch::Receiver;
@@ -114,6 +116,7 @@ pub(super) fn router(rooms: Rooms, counters: Arc<Counters>) -> Router {
         .nest("/streams", streams::routes())
         .route("/openapi.json", get(openapi::document))
         .route("/relays", get(relays))
+        .route("/multitrack", post(multitrack::configure))
         .route("/discover", get(discover::discover))
         .route("/events/{naddr}", get(discover::event))
         .route("/streams/live", get(live_streams))
