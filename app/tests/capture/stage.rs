@@ -183,7 +183,16 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        self.capture = None;
+        // The Studio has a queue behind every source. Here sinks take from it directly: one that stops first would hold up the
+        // thread that the source's own end waits for.
+        if let Some(capture) = self.capture.take() {
+            let bin = capture.bin().clone();
+            drop(capture);
+            let begun = Instant::now();
+            while bin.parent().is_some() && begun.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         self.pipeline.set_state(gst::State::Null).unwrap();
     }
 }

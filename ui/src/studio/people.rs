@@ -368,7 +368,7 @@ pub(super) fn OriginChoice() -> impl IntoView {
         <div class="cards one">
             <button type="button" id="built-in-origin" class="card" class:chosen=is_built_in aria-pressed=move || is_built_in().to_string() disabled=move || busy.get() on:click=move |_| ask(Command::UseBuiltInOrigin)>
                 <Icon path=brand::BROADCAST/>
-                <span><b>"This computer"</b><small>"Starts a server here. People in your network can watch at once; for everybody, use one on the internet."</small></span>
+                <span><b>"This computer"</b><small>"Starts a server here, to try things out: who watches sits at this computer. For everybody, use one on the internet."</small></span>
                 {move || is_built_in().then(|| view! { <Icon path=brand::CHECK/> })}
             </button>
         </div>
