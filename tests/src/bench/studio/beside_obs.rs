@@ -72,7 +72,7 @@ pub async fn measure_inside(quick: bool) -> Result<()> {
         "next_id": 4,
     });
     let rendition = Rendition { width: FILM.width, height: FILM.height, bitrate_bps: FILM.bitrate_bps };
-    let studio = Headless::start_with(&film, &stage, &origin, &key, &[rendition], &[])?;
+    let studio = Headless::start(&film, &stage, &origin, &key, &[rendition], &[])?;
     let ours = cores(&origin, &key, studio.publisher.id(), measured).await.with_context(|| studio.publisher.log())?;
     println!("{theirs} {ours}");
     Ok(())

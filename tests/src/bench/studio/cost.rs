@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use skylark_protocol::StreamState;
 
-use super::{HD, Headless, SOON, stage::Stage};
+use super::{HD, Headless, SOON, scenes, stage::Stage};
 use crate::{
     bench::{Row, Verdict, process::cpu_time},
     origin::{Origin, StreamKey},
@@ -27,7 +27,7 @@ pub(super) async fn measure(stage: &Stage, origin: &Origin, quick: bool) -> Resu
         drop(pipeline);
         for (cores_of, options) in [(&mut plain, &[][..]), (&mut watched, &["--watch"][..])] {
             let key = origin.create_key()?;
-            let mut studio = Headless::start(stage, origin, &key, &[HD], options)?;
+            let mut studio = Headless::start(&scenes(), stage, origin, &key, &[HD], options)?;
             *cores_of += cores(origin, &key, &mut studio.publisher, measured).await? / f64::from(turns);
             if options.is_empty() {
                 let report = studio.report()?;
@@ -68,6 +68,9 @@ async fn cores(origin: &Origin, key: &StreamKey, publisher: &mut Publisher, meas
     tokio::time::sleep(measured).await;
     let busy = cpu_time(publisher.id())? - before;
     ensure!(publisher.is_running(), "it ended too early:\n{}", publisher.log());
+    // Whoever leaves frames out has less to do.
+    let frame_rate = origin.status(key).await?.health.map_or(0.0, |health| health.frame_rate);
+    ensure!((frame_rate - 30.0).abs() < 1.0, "it sends {frame_rate:.1} frames a second");
     Ok(busy.as_secs_f64() / measured.as_secs_f64())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use skylark_protocol::StreamState;
 
-use super::{HD, Headless, Rendition, SOON, stage::Stage};
+use super::{HD, Headless, Rendition, SOON, scenes, stage::Stage};
 use crate::{
     bench::{Row, Verdict},
     origin::Origin,
@@ -20,7 +20,7 @@ const LADDER: [Rendition; 3] = [
 pub(super) async fn measure(stage: &Stage, origin: &Origin, quick: bool) -> Result<Row> {
     let minutes = if quick { 1 } else { 10 };
     let key = origin.create_key()?;
-    let mut studio = Headless::start(stage, origin, &key, &LADDER, &[])?;
+    let mut studio = Headless::start(&scenes(), stage, origin, &key, &LADDER, &[])?;
     origin.wait_for_state(&key, StreamState::Live, SOON).await.with_context(|| studio.publisher.log())?;
     tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
     ensure!(studio.publisher.is_running(), "it ended too early:\n{}", studio.publisher.log());

@@ -57,7 +57,7 @@ pub async fn measure_ladder(quick: bool) -> Result<Vec<Row>> {
 /// The clock on the screen, through the Studio, the origin and Chromium.
 async fn glass_to_glass(stage: &Stage, origin: &Origin, quick: bool) -> Result<Row> {
     let key = origin.create_key()?;
-    let studio = Headless::start(stage, origin, &key, &[HD], &[])?;
+    let studio = Headless::start(&scenes(), stage, origin, &key, &[HD], &[])?;
     origin.wait_for_state(&key, StreamState::Live, SOON).await.with_context(|| studio.publisher.log())?;
     let seen = latency::watch(origin, &key, quick).await?;
     Ok(seen.row("Studio, glass to glass: screen to Chromium", 1300.0, 900.0))
@@ -82,16 +82,6 @@ struct Headless {
 
 impl Headless {
     fn start(
-        stage: &Stage,
-        origin: &Origin,
-        key: &StreamKey,
-        renditions: &[Rendition],
-        options: &[&str],
-    ) -> Result<Self> {
-        Self::start_with(&scenes(), stage, origin, key, renditions, options)
-    }
-
-    fn start_with(
         scenes: &Value,
         stage: &Stage,
         origin: &Origin,
