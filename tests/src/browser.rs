@@ -323,8 +323,26 @@ impl Browser {
     /// # Errors
     /// When Chromium refuses.
     pub async fn set_offline(&self, offline: bool) -> Result<()> {
+        self.emulate_network(
+            json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 }),
+        )
+        .await
+    }
+
+    /// Nothing comes faster than this from now on, bits per second; none: as fast as it can.
+    ///
+    /// # Errors
+    /// When Chromium refuses.
+    pub async fn narrow(&self, download_bps: Option<u32>) -> Result<()> {
+        let bytes_per_s = download_bps.map_or(-1, |bits| i64::from(bits / 8));
+        self.emulate_network(
+            json!({ "offline": false, "latency": 0, "downloadThroughput": bytes_per_s, "uploadThroughput": -1 }),
+        )
+        .await
+    }
+
+    async fn emulate_network(&self, conditions: Value) -> Result<()> {
         self.command("Network.enable", json!({})).await?;
-        let conditions = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.command("Network.emulateNetworkConditions", conditions).await?;
         Ok(())
     }

@@ -16,6 +16,8 @@ use crate::{
 
 /// End-to-end tests that run side by side: each drives real programs in real time.
 const E2E_THREADS: &str = "2";
+/// Those that are run by themselves afterwards: beside others, two cores are too few to say something of single frames.
+const ALONE: &str = "studio_viewer";
 
 /// The Studio brings its pages along. In every command: cargo would build dependencies anew for another choice.
 const EMBEDDED: [&str; 2] = ["--features", "skylark/custom-protocol"];
@@ -126,22 +128,28 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     }
     progress.step("End-to-end and browser tests");
     if site && built {
-        count(&mut tally, "end-to-end tests", &mut end_to_end(filter)?)?;
+        let all = ["--test-threads", E2E_THREADS, "--skip", ALONE];
+        match filter {
+            Some(filter) => count(&mut tally, "end-to-end tests", &mut end_to_end(&[&all[..2], &[filter]].concat())?)?,
+            None => {
+                count(&mut tally, "end-to-end tests", &mut end_to_end(&all)?)?;
+                count(&mut tally, "end-to-end tests by themselves", &mut end_to_end(&["--test-threads", "1", ALONE])?)?;
+            }
+        }
     } else {
         tally.fail("end-to-end tests: not run, because the build failed");
     }
     finish(&tally)
 }
 
-/// The end-to-end tests, told where the server's binary is. They die with this process.
-fn end_to_end(filter: Option<&str>) -> Result<Command> {
+/// End-to-end tests, told where the server's binary is. They die with this process.
+fn end_to_end(choice: &[&str]) -> Result<Command> {
     let origin = progress::target().join("debug/skylark-origin");
     let studio = progress::target().join("debug/skylark");
     let cargo = std::env::var("CARGO").context("CARGO is not set: start this as `cargo xtask test`")?;
     let mut command = child::command(&cargo, Orphaned::Terminated);
     progress::forget_package(command.current_dir(progress::root()));
-    command.args(["test", "--workspace", "--test", "e2e"]).args(EMBEDDED).args(["--", "--test-threads", E2E_THREADS]);
-    command.args(filter);
+    command.args(["test", "--workspace", "--test", "e2e"]).args(EMBEDDED).arg("--").args(choice);
     // What went wrong, not the way of the error through the runtime, which would hide it in a long log.
     command.env("RUST_LIB_BACKTRACE", std::env::var_os("RUST_LIB_BACKTRACE").unwrap_or_else(|| "0".into()));
     command.env("SKYLARK_NOSTR_RELAY", tools::nostr_relay()?);

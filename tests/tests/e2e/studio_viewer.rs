@@ -27,6 +27,8 @@ const FRAME_RATE: u16 = 30;
 /// Where the camera stands in the picture, and what is there while its scene is on air.
 const CAMERA: (f64, f64) = (0.72, 0.85);
 const IS_RED: &str = "r > 180 && g < 80 && b < 80";
+/// Too little for all but the smallest quality.
+const NARROW_BPS: u32 = 600_000;
 /// No beep for so long is silence: there is one each second.
 const SILENCE: Duration = Duration::from_millis(2500);
 
@@ -66,6 +68,7 @@ async fn viewers_get_picture_and_sound_together_and_every_change_of_them() -> Re
     switch_scenes(&studio, &viewer).await?;
     mute(&studio, &viewer).await?;
     switch_qualities(&viewer).await?;
+    narrow_the_network(&viewer).await?;
     studio.page().screenshot("studio-watched").await?;
     Ok(())
 }
@@ -150,25 +153,48 @@ async fn switch_qualities(viewer: &Browser) -> Result<()> {
     viewer.wait_for_frames(30, SOON).await?;
     let before = viewer.recording().await?;
     for (label, width) in [("180p", 320), ("360p", 640), ("270p", 480), ("360p", 640)] {
-        // The controls are away while the page waits for the picture.
-        wait::until("the menu opens", SOON, async || {
-            viewer.hover("#quality").await.ok()?;
-            viewer.click("#quality").await.ok()
-        })
-        .await?;
-        let choose = format!(
-            "const choice = [...document.querySelectorAll('#quality-menu .choice')].find(each => each.innerText.includes({})); \
-             choice?.click(); return !!choice",
-            json!(label)
-        );
-        viewer.wait_for(&format!("{label} is offered"), SOON, &choose).await?;
-        let is_wide = format!("return document.querySelector('video').videoWidth === {width}");
-        viewer.wait_for(&format!("the picture is {width} wide"), SOON, &is_wide).await?;
+        choose_quality(viewer, label).await?;
+        wait_for_width(viewer, &format!("=== {width}")).await?;
         viewer.wait_for_frames(30, SOON).await?;
     }
     let after = viewer.recording().await?;
     ensure!(after.page == before.page && after.errors.is_empty(), "{:?}", after.errors);
     let stops = &after.events[before.events.len()..];
     ensure!(!stops.iter().any(|(name, _)| name != "playing"), "the picture stopped: {stops:?}");
+    Ok(())
+}
+
+/// A viewer's network gets narrow and wide again: the quality follows by itself.
+async fn narrow_the_network(viewer: &Browser) -> Result<()> {
+    choose_quality(viewer, "Auto").await?;
+    wait_for_width(viewer, "=== 640").await?;
+    viewer.narrow(Some(NARROW_BPS)).await?;
+    wait_for_width(viewer, "< 640").await?;
+    viewer.wait_for_frames(60, SOON).await?;
+    viewer.narrow(None).await?;
+    wait_for_width(viewer, "=== 640").await?;
+    viewer.wait_for_frames(60, SOON).await?;
+    Ok(())
+}
+
+async fn choose_quality(viewer: &Browser, label: &str) -> Result<()> {
+    // The controls are away while the page waits for the picture.
+    wait::until("the menu opens", SOON, async || {
+        viewer.hover("#quality").await.ok()?;
+        viewer.click("#quality").await.ok()
+    })
+    .await?;
+    let choose = format!(
+        "const choice = [...document.querySelectorAll('#quality-menu .choice')].find(each => each.innerText.includes({})); \
+         choice?.click(); return !!choice",
+        json!(label)
+    );
+    viewer.wait_for(&format!("{label} is offered"), SOON, &choose).await?;
+    Ok(())
+}
+
+async fn wait_for_width(viewer: &Browser, width: &str) -> Result<()> {
+    let is_wide = format!("return document.querySelector('video').videoWidth {width}");
+    viewer.wait_for(&format!("the picture's width is {width}"), SOON, &is_wide).await?;
     Ok(())
 }

@@ -52,25 +52,32 @@ pub(super) fn Settings(open: RwSignal<Option<&'static str>>) -> impl IntoView {
     }
 }
 
-/// The output settings, and how they are changed.
-fn output(
+/// The output settings, as they are shown and changed.
+#[derive(Clone, Copy)]
+struct Output {
     stage: Backstage,
     trouble: RwSignal<Option<String>>,
-) -> (Memo<OutputSettings>, impl Fn(&dyn Fn(&mut OutputSettings)) + Copy) {
-    let now = stage.part(|now| now.output.clone());
-    let change = move |change: &dyn Fn(&mut OutputSettings)| {
-        let mut output = now.get_untracked();
+    now: Memo<OutputSettings>,
+}
+
+impl Output {
+    fn of(stage: Backstage, trouble: RwSignal<Option<String>>) -> Self {
+        Self { stage, trouble, now: stage.part(|now| now.output.clone()) }
+    }
+
+    fn change(self, change: impl FnOnce(&mut OutputSettings)) {
+        let mut output = self.now.get_untracked();
         change(&mut output);
-        stage.act(trouble, Command::SetOutput { output });
-    };
-    (now, change)
+        self.stage.act(self.trouble, Command::SetOutput { output });
+    }
 }
 
 #[component]
 fn Video() -> impl IntoView {
     let stage = Backstage::get();
     let trouble = RwSignal::new(None);
-    let (now, change) = output(stage, trouble);
+    let settings = Output::of(stage, trouble);
+    let now = settings.now;
     let encoders = stage.part(|now| now.encoders.clone());
     let canvas = stage.part(|now| now.collection.canvas);
     let is_auto = move || now.with(|now| now.renditions.is_empty());
@@ -80,7 +87,7 @@ fn Video() -> impl IntoView {
         })
     };
     let toggle = move |preset: RenditionSettings| {
-        change(&move |output| {
+        settings.change(move |output| {
             let before = output.renditions.len();
             output.renditions.retain(|one| (one.height, one.frame_rate) != (preset.height, preset.frame_rate));
             if output.renditions.len() == before && before < OutputSettings::MAX_RENDITIONS {
@@ -118,7 +125,7 @@ fn Video() -> impl IntoView {
                 </label>
                 <label class="stack-field">
                     <span>"Encoder"</span>
-                    <select name="encoder" on:change=move |event| { let encoder = event_target_value(&event); change(&|output| output.encoder.clone_from(&encoder)); }>
+                    <select name="encoder" on:change=move |event| { let encoder = event_target_value(&event); settings.change(|output| output.encoder.clone_from(&encoder)); }>
                         <option value="" prop:selected=move || now.with(|now| now.encoder.is_empty())>"The best that works here"</option>
                         {move || encoders.get().into_iter().map(|encoder| {
                             let name = encoder.name.clone();
@@ -131,7 +138,7 @@ fn Video() -> impl IntoView {
                     </select>
                 </label>
                 <label class="tick">
-                    <input type="checkbox" prop:checked=move || now.with(|now| now.is_adaptive) on:change=move |event| { let is_on = event_target_checked(&event); change(&|output| output.is_adaptive = is_on); }/>
+                    <input type="checkbox" prop:checked=move || now.with(|now| now.is_adaptive) on:change=move |event| { let is_on = event_target_checked(&event); settings.change(|output| output.is_adaptive = is_on); }/>
                     <span>"Follow the connection"<small>"The bitrate goes down while the way to the origin is bad, and comes back."</small></span>
                 </label>
             </div>
@@ -140,7 +147,7 @@ fn Video() -> impl IntoView {
                 <label class="tick">
                     <input type="checkbox" name="auto" prop:checked=is_auto on:change=move |event| {
                         let is_on = event_target_checked(&event);
-                        change(&|output| output.renditions = if is_on { Vec::new() } else { vec![RenditionSettings::PRESETS[3]] });
+                        settings.change(|output| output.renditions = if is_on { Vec::new() } else { vec![RenditionSettings::PRESETS[3]] });
                     }/>
                     <span>"Automatic"<small>"As many as this machine holds"</small></span>
                 </label>
@@ -166,13 +173,14 @@ fn Video() -> impl IntoView {
 fn Recording() -> impl IntoView {
     let stage = Backstage::get();
     let trouble = RwSignal::new(None);
-    let (now, change) = output(stage, trouble);
+    let settings = Output::of(stage, trouble);
+    let now = settings.now;
     let free = stage.part(|now| now.recording.free_bytes);
     let folder = move || now.with(|now| now.recording.folder.clone());
     let choose = move |_| {
         leptos::task::spawn_local(async move {
             if let Some(folder) = backstage::choose("folder").await.as_string() {
-                change(&|output| output.recording.folder.clone_from(&folder));
+                settings.change(|output| output.recording.folder.clone_from(&folder));
             }
         });
     };
@@ -187,12 +195,12 @@ fn Recording() -> impl IntoView {
                 {move || free.get().map(|free| view! { <small>{words::bytes(free)}" free"</small> })}
             </div>
             <label class="tick">
-                <input type="checkbox" name="with-broadcast" prop:checked=move || now.with(|now| now.recording.with_broadcast) on:change=move |event| { let is_on = event_target_checked(&event); change(&|output| output.recording.with_broadcast = is_on); }/>
+                <input type="checkbox" name="with-broadcast" prop:checked=move || now.with(|now| now.recording.with_broadcast) on:change=move |event| { let is_on = event_target_checked(&event); settings.change(|output| output.recording.with_broadcast = is_on); }/>
                 <span>"Record every stream"<small>"Begins and ends with it"</small></span>
             </label>
             <label class="stack-field">
                 <span>"Quality"</span>
-                <select name="recording-quality" on:change=move |event| { if let Ok(bps) = event_target_value(&event).parse() { change(&|output| output.recording.bitrate_bps = bps) } }>
+                <select name="recording-quality" on:change=move |event| { if let Ok(bps) = event_target_value(&event).parse() { settings.change(|output| output.recording.bitrate_bps = bps) } }>
                     {[(0_u32, "What viewers get"), (8_000_000, "Better: 8 Mbit/s"), (16_000_000, "Best: 16 Mbit/s")].map(|(bps, title)| view! {
                         <option value=bps.to_string() prop:selected=move || now.with(|now| now.recording.bitrate_bps == bps)>{title}</option>
                     }).collect_view()}
@@ -200,7 +208,7 @@ fn Recording() -> impl IntoView {
             </label>
             <label class="stack-field">
                 <span>"Replay buffer"</span>
-                <select name="replay" on:change=move |event| { if let Ok(seconds) = event_target_value(&event).parse() { change(&|output| output.recording.replay_s = seconds) } }>
+                <select name="replay" on:change=move |event| { if let Ok(seconds) = event_target_value(&event).parse() { settings.change(|output| output.recording.replay_s = seconds) } }>
                     {[(0_u32, "Off"), (15, "15 seconds"), (30, "30 seconds"), (60, "1 minute"), (120, "2 minutes")].map(|(seconds, title)| view! {
                         <option value=seconds.to_string() prop:selected=move || now.with(|now| now.recording.replay_s == seconds)>{title}</option>
                     }).collect_view()}
@@ -217,7 +225,8 @@ fn Recording() -> impl IntoView {
 fn Sound() -> impl IntoView {
     let stage = Backstage::get();
     let trouble = RwSignal::new(None);
-    let (now, change) = output(stage, trouble);
+    let settings = Output::of(stage, trouble);
+    let now = settings.now;
     stage.act(trouble, Command::FindDevices);
     let is_listening = |device: &&Device| device.kind == DeviceKind::Listening;
     let devices = stage.part(move |now| now.devices.iter().filter(is_listening).cloned().collect::<Vec<_>>());
@@ -230,7 +239,7 @@ fn Sound() -> impl IntoView {
         <div class="stack">
             <label class="stack-field">
                 <span>"Listen on"</span>
-                <select name="monitor" on:change=move |event| { let monitor = event_target_value(&event); change(&|output| output.monitor.clone_from(&monitor)); }>
+                <select name="monitor" on:change=move |event| { let monitor = event_target_value(&event); settings.change(|output| output.monitor.clone_from(&monitor)); }>
                     <option value="" prop:selected=move || now.with(|now| now.monitor.is_empty())>"Where this computer plays"</option>
                     {move || devices.get().into_iter().map(|device| {
                         let id = device.id.clone();
@@ -242,7 +251,7 @@ fn Sound() -> impl IntoView {
             </label>
             <label class="stack-field">
                 <span>"Sound quality"</span>
-                <select name="audio" on:change=move |event| { if let Ok(bps) = event_target_value(&event).parse() { change(&|output| output.audio_bitrate_bps = bps) } }>
+                <select name="audio" on:change=move |event| { if let Ok(bps) = event_target_value(&event).parse() { settings.change(|output| output.audio_bitrate_bps = bps) } }>
                     {[96_000_u32, 128_000, 160_000, 192_000, 256_000].map(|bps| view! { <option value=bps.to_string() prop:selected=move || now.with(|now| now.audio_bitrate_bps == bps)>{format!("AAC, {} kbit/s", bps / 1000)}</option> }).collect_view()}
                 </select>
             </label>
