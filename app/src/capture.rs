@@ -15,6 +15,7 @@
 //! | `test` | pictures and tones that tests can measure |
 //! | `devices` | what is there now, and what comes and goes |
 //! | `drift`, `resample` | a microphone's clock is not the production's |
+//! | `rest` | how long its thread sleeps between two blocks |
 
 mod bridge;
 mod camera;
@@ -28,6 +29,7 @@ mod microphone;
 #[cfg(target_os = "linux")]
 mod portal;
 mod resample;
+mod rest;
 mod screen;
 mod sound;
 mod still;

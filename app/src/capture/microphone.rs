@@ -1,6 +1,9 @@
 //! Microphones, by cpal.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use cpal::{
     BufferSize, ErrorKind, FromSample, Sample, SampleFormat, SizedSample, StreamConfig, SupportedBufferSize,
@@ -12,6 +15,7 @@ use skylark_protocol::studio::{Device, DeviceKind, Input};
 use super::{
     CaptureError, Live, Opening,
     feed::{Feed, Reporter, SAMPLE_RATE},
+    rest::Rest,
     sound::{self, Inlet, LATENCY},
     worker::{Watchdog, Worker},
 };
@@ -20,11 +24,6 @@ use super::{
 const BLOCK_SAMPLES: u32 = 960;
 /// No device's own delay is longer; what claims to be does not know, seconds.
 const MAX_DELAY_S: f64 = 0.5;
-
-/// Of a block's length, the part that its thread rests once it has handed the block over: two blocks have room.
-const REST: f64 = 0.6;
-/// Of a block's length: what waits longer than this is read first.
-const BEHIND: f64 = 0.2;
 
 /// A microphone that is captured.
 struct Microphone {
@@ -125,6 +124,7 @@ where
 {
     let channels = usize::from(config.channels.max(1));
     let rate = f64::from(config.sample_rate);
+    let (mut rest, begun) = (Rest::default(), Instant::now());
     let stream = device.build_input_stream::<T, _, _>(
         config,
         move |data, info| {
@@ -137,10 +137,9 @@ where
             let delay_s = (age_s - length_s).clamp(0.0, MAX_DELAY_S);
             let end_s = now.nseconds() as f64 / 1e9 - delay_s;
             inlet.give(data.chunks_exact(channels).map(stereo), end_s);
-            // The next block cannot be whole before this one's length is over. cpal asks again and again until it is, where
-            // a sound server's plugin says at the first sample that there is something.
-            if cfg!(target_os = "linux") && delay_s < length_s * BEHIND {
-                thread::sleep(Duration::from_secs_f64(length_s * REST));
+            if cfg!(target_os = "linux") {
+                let rest_s = rest.after(begun.elapsed().as_secs_f64(), length_s, delay_s);
+                thread::sleep(Duration::from_secs_f64(rest_s));
             }
         },
         move |error| match error.kind() {
