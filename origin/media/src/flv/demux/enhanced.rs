@@ -132,29 +132,31 @@ mod tests {
 
     use super::*;
 
-    fn bodies(tag: &[&[u8]]) -> Vec<Option<(u8, [u8; 4], u8, Vec<u8>)>> {
-        let all = Bodies::of_video(Bytes::from(tag.concat()));
-        all.map(|body| body.map(|Body { track, four_cc, kind, data }| (track, four_cc, kind, data.to_vec()))).collect()
+    fn bodies(tag: &[&[u8]]) -> Vec<Option<Body>> {
+        Bodies::of_video(Bytes::from(tag.concat())).collect()
+    }
+
+    fn body(track: u8, four_cc: [u8; 4], kind: u8, data: &'static [u8]) -> Option<Body> {
+        Some(Body { track, four_cc, kind, data: Bytes::from_static(data) })
     }
 
     #[test]
     fn every_layout_is_told_apart() {
-        let one = Some((0, *b"avc1", 1, vec![9, 8]));
-        assert_eq!(bodies(&[&[0x91], b"avc1", &[9, 8]]), [one.clone()]);
-        assert_eq!(bodies(&[&[0x96, 0x01], b"avc1", &[0, 9, 8]]), [one.clone()]);
-        let other = Some((3, *b"avc1", 1, vec![7]));
+        let one = || body(0, *b"avc1", 1, &[9, 8]);
+        assert_eq!(bodies(&[&[0x91], b"avc1", &[9, 8]]), [one()]);
+        assert_eq!(bodies(&[&[0x96, 0x01], b"avc1", &[0, 9, 8]]), [one()]);
         let many: [&[u8]; 4] = [&[0x96, 0x11], b"avc1", &[0, 0, 0, 2, 9, 8], &[3, 0, 0, 1, 7]];
-        assert_eq!(bodies(&many), [one.clone(), other]);
+        assert_eq!(bodies(&many), [one(), body(3, *b"avc1", 1, &[7])]);
         let codecs: [&[u8]; 5] = [&[0x96, 0x21], b"avc1", &[0, 0, 0, 2, 9, 8], b"hvc1", &[1, 0, 0, 0]];
-        assert_eq!(bodies(&codecs), [one, Some((1, *b"hvc1", 1, Vec::new()))]);
+        assert_eq!(bodies(&codecs), [one(), body(1, *b"hvc1", 1, &[])]);
     }
 
     #[test]
     fn modifiers_are_passed_over() {
         let short: [&[u8]; 4] = [&[0x97, 2, 1, 2, 3, 0x07], &[0, 5, 0x01], b"avc1", &[9]];
-        assert_eq!(bodies(&short), [Some((0, *b"avc1", 1, vec![9]))]);
+        assert_eq!(bodies(&short), [body(0, *b"avc1", 1, &[9])]);
         let long: [&[u8]; 4] = [&[0x97, 255, 1, 0], &[0; 257], &[0x03], b"avc1"];
-        assert_eq!(bodies(&long), [Some((0, *b"avc1", 3, Vec::new()))]);
+        assert_eq!(bodies(&long), [body(0, *b"avc1", 3, &[])]);
     }
 
     #[test]
@@ -163,7 +165,7 @@ mod tests {
             assert_eq!(bodies(&[tag]), [None]);
         }
         let cut: [&[u8]; 3] = [&[0x96, 0x11], b"avc1", &[0, 0, 0, 1, 9, 1, 0, 0, 200, 7]];
-        assert_eq!(bodies(&cut), [Some((0, *b"avc1", 1, vec![9])), None]);
+        assert_eq!(bodies(&cut), [body(0, *b"avc1", 1, &[9]), None]);
     }
 
     proptest! {
