@@ -284,6 +284,15 @@ export class Engine {
     if (this.#hls) this.#hls.nextLevel = index;
   }
 
+  /** Goes on with the next rendition down, if the bandwidth decides; what is believed of the bandwidth is halved. */
+  lower() {
+    const hls = this.#hls;
+    const now = hls?.levels[hls.loadLevel];
+    if (!now || !hls.autoLevelEnabled) return;
+    hls.bandwidthEstimate = now.bitrate / 2;
+    hls.nextAutoLevel = Math.max(hls.loadLevel - 1, hls.minAutoLevel);
+  }
+
   recoverMedia() {
     this.#hls?.recoverMediaError();
   }

@@ -35,6 +35,9 @@ extern "C" {
     /// Plays this rendition from now on; -1 lets the bandwidth decide.
     #[wasm_bindgen(method, js_name = setLevel)]
     pub fn set_level(this: &Engine, index: i32);
+    /// Goes on with the next rendition down, if the bandwidth decides.
+    #[wasm_bindgen(method)]
+    pub fn lower(this: &Engine);
     /// Gives the decoder a fresh start.
     #[wasm_bindgen(method, js_name = recoverMedia)]
     pub fn recover_media(this: &Engine);

@@ -54,9 +54,10 @@ async fn several_video_tracks_are_qualities_with_the_same_sound() -> Result<()> 
     let tags = flv::several_tracks(&[&Clip::default().file()?, &small.file()?])?;
     // As OBS does after it has asked what to send.
     let url = format!("{}?clientConfigId=skylark", origin.rtmp_url(&key));
-    let _publisher = publish::tags_by_rtmp(tags, &url)?;
+    let publisher = publish::tags_by_rtmp(tags, &url)?;
     let multivariant = origin.playlist(&key);
-    let variants = hls::variants(origin.client(), &multivariant, 2, SOON).await?;
+    let variants = hls::variants(origin.client(), &multivariant, 2, SOON).await;
+    let variants = variants.with_context(|| format!("{}\n{}", publisher.log(), origin.log()))?;
     let listed = origin.client().get(&multivariant).await?.text();
     ensure!(listed.contains("RESOLUTION=640x360") && listed.contains("RESOLUTION=320x180"), "{listed}");
     for variant in variants {

@@ -57,6 +57,8 @@ pub enum Command {
     Seek(f64),
     /// Play at this speed.
     SetRate(f64),
+    /// Go on with less quality, where the viewer has left that to us.
+    Lower,
     /// Give the decoder a fresh start.
     RecoverMedia,
     /// Ask for the status now.

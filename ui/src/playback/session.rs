@@ -59,6 +59,8 @@ pub struct Session {
     has_played: bool,
     waits: u32,
     filling_since_ms: f64,
+    /// Less quality was asked for since then.
+    lowered: bool,
     position_s: f64,
     moved_ms: f64,
     /// Since when the picture has had every reason to move.
@@ -89,6 +91,7 @@ impl Default for Session {
             has_played: false,
             waits: 0,
             filling_since_ms: 0.0,
+            lowered: false,
             position_s: 0.0,
             moved_ms: 0.0,
             expected_ms: 0.0,
@@ -323,7 +326,7 @@ impl Session {
 
     /// Stands until there is enough to play.
     fn fill(&mut self) {
-        (self.stage, self.filling_since_ms) = (Stage::Filling, self.now_ms);
+        (self.stage, self.filling_since_ms, self.lowered) = (Stage::Filling, self.now_ms, false);
     }
 
     fn starved(&mut self, media: &Media, commands: &mut Vec<Command>) {
@@ -414,6 +417,7 @@ impl Session {
         if !self.wants_play || self.stage == Stage::Empty || self.gave_up.is_some() {
             return;
         }
+        self.lower(media, commands);
         self.unstick(media, commands);
         if self.stage != Stage::Rolling || media.native || !self.following {
             return;
@@ -422,6 +426,16 @@ impl Session {
             self.go_live(media, commands);
         } else {
             commands.push(Command::SetRate(self.follower.rate(media.now_ms, media.stride_s)));
+        }
+    }
+
+    /// Media is there and does not come in time: this connection does not carry the quality. hls.js does not see it while the
+    /// picture stands, and a jump gives up what is on its way before anything is learnt from it.
+    fn lower(&mut self, media: &Media, commands: &mut Vec<Command>) {
+        let is_slow = media.now_ms - self.filling_since_ms > PATIENCE_MS && !self.has_newest(media);
+        if self.stage == Stage::Filling && self.has_played && !self.lowered && self.is_live() && is_slow {
+            self.lowered = true;
+            commands.push(Command::Lower);
         }
     }
 

@@ -178,6 +178,24 @@ fn a_frozen_picture_is_freed_by_a_jump_and_then_by_loading_again() {
 }
 
 #[test]
+fn a_connection_that_is_too_slow_gets_less_quality() {
+    let mut session = playing();
+    let lowers = |commands: Vec<Command>| commands.iter().filter(|command| **command == Command::Lower).count();
+    assert_eq!(lowers(session.handle(Event::Waiting, &media(2000.0, 4.0, (2.0, 4.0), 5.0))), 0);
+    assert_eq!(lowers(session.handle(Event::Tick, &media(2900.0, 4.0, (2.0, 4.3), 5.9))), 0, "it may be coming");
+    assert_eq!(lowers(session.handle(Event::Tick, &media(3100.0, 4.0, (2.0, 4.3), 6.0))), 1);
+    assert_eq!(
+        lowers(session.handle(Event::Tick, &media(3300.0, 4.0, (2.0, 4.6), 6.2))),
+        0,
+        "once for each standstill"
+    );
+    // Nothing newer is there: the publisher is late, not the connection.
+    let mut session = playing();
+    session.handle(Event::Waiting, &media(2000.0, 4.0, (2.0, 4.0), 4.0));
+    assert_eq!(lowers(session.handle(Event::Tick, &media(4000.0, 4.0, (2.0, 4.0), 4.0))), 0);
+}
+
+#[test]
 fn a_buffer_that_nobody_fills_is_freed_by_a_jump() {
     let mut session = playing();
     session.handle(Event::Waiting, &media(1600.0, 4.0, (2.0, 4.0), 4.3));

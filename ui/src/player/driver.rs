@@ -335,6 +335,11 @@ impl Player {
                     video.set_playback_rate(rate);
                 }
             }),
+            Command::Lower => self.with(|inner| {
+                if let Some(engine) = &inner.engine {
+                    engine.lower();
+                }
+            }),
             Command::RecoverMedia => self.with(|inner| {
                 if let Some(engine) = &inner.engine {
                     engine.recover_media();
