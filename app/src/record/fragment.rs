@@ -39,19 +39,22 @@ const HEAD: usize = 8;
 
 /// What makes a plain file of one in fragments: the front that is held back until the rest is written.
 #[derive(Debug, Default)]
-pub(super) struct Front(Mutex<Option<(u64, Vec<u8>)>>);
+pub(super) struct Front(Mutex<Vec<(u64, Vec<u8>)>>);
 
 impl Front {
     /// Writes it.
     pub(super) fn write(&self, file: &Path) -> io::Result<()> {
-        let Some((at, content)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
+        let held = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let mut file = OpenOptions::new().write(true).open(file)?;
-        file.seek(SeekFrom::Start(at))?;
-        file.write_all(&content)
+        for (at, content) in held {
+            file.seek(SeekFrom::Start(at))?;
+            file.write_all(&content)?;
+        }
+        Ok(())
     }
 
     fn hold(&self, at: u64, content: &[u8]) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, content.to_vec()));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((at, content.to_vec()));
     }
 }
 

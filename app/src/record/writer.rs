@@ -163,6 +163,8 @@ impl Writer {
         if let Some(reason) = reason {
             return Err(RecordError::Write { path: self.path.clone(), reason });
         }
+        // First all that is new is on the disk, then what the front says of it.
+        self.flush()?;
         self.front.write(&self.path).map_err(|source| RecordError::Io { path: self.path.clone(), source })?;
         self.flush()?;
         let not_whole = |reason| RecordError::NotWhole { path: self.path.clone(), reason };

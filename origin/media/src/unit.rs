@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// One quality of a stream: 0 for a publisher's only (or first) picture, then upwards. In RTMP it is the number of
-/// the video track; in MPEG-TS each program's video is a rendition, in the order of the PAT.
+/// the video track, but the first to come is 0; in MPEG-TS each program's video is a rendition, in the order of the PAT.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RenditionId(pub u8);
 

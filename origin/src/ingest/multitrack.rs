@@ -21,13 +21,15 @@ const MAX_DENOMINATOR: u32 = 1_000_000;
 const LEAST_BPS: u32 = 300_000;
 /// Of the sound, kilobits per second.
 const SOUND_KBPS: u32 = 160;
-/// The PCI number of the maker whose encoders keep up with several pictures under one name in all versions of OBS.
+/// The maker's PCI number.
 const NVIDIA: u32 = 0x10de;
+/// Pictures that its drivers, old ones too, encode at once.
+const NVENC_SESSIONS: usize = 3;
 /// The version of the API that an older OBS does not name.
 const SCHEMA: &str = "2024-06-04";
 
-/// What OBS says of itself. What it leaves out is as it is with most.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// What OBS says of itself. What it leaves out is as it is with most. It cannot be printed: the key is in it.
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Question {
     schema_version: Option<String>,
@@ -53,7 +55,15 @@ struct Capabilities {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 struct Gpu {
+    model: String,
     vendor_id: u32,
+}
+
+impl Gpu {
+    /// All of this family encode, several pictures at once, under one name in all versions of OBS.
+    fn has_nvenc(&self) -> bool {
+        self.vendor_id == NVIDIA && self.model.contains("RTX")
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -121,11 +131,10 @@ pub fn configure(question: &Question, url_template: &str) -> Result<Value, Strin
         return Err("OBS does not say how large its picture is, or how fast.".into());
     }
     let gpus = question.capabilities.gpu.as_deref().unwrap_or_default();
-    let is_nvidia = gpus.iter().any(|gpu| gpu.vendor_id == NVIDIA);
-    let encoders: Vec<_> = ladder(&question.preferences, canvas)
-        .into_iter()
-        .map(|rung| encoder(rung, canvas.framerate, is_nvidia))
-        .collect();
+    let has_nvenc = gpus.first().is_some_and(Gpu::has_nvenc);
+    let most = if has_nvenc { NVENC_SESSIONS } else { MAX_TRACKS };
+    let rungs = ladder(&question.preferences, canvas, most).into_iter();
+    let encoders: Vec<_> = rungs.map(|rung| encoder(rung, canvas.framerate, has_nvenc)).collect();
     Ok(json!({
         "meta": meta(question),
         "status": { "result": "success" },
@@ -156,7 +165,7 @@ fn meta(question: &Question) -> Value {
 }
 
 /// The picture itself first, then smaller ones; as many as there is bandwidth for.
-fn ladder(preferences: &Preferences, canvas: Canvas) -> Vec<Rung> {
+fn ladder(preferences: &Preferences, canvas: Canvas, most: usize) -> Vec<Rung> {
     let is_fast = canvas.framerate.per_second() > FULL_RATE_FPS;
     let first = Rung {
         width: canvas.width,
@@ -174,7 +183,7 @@ fn ladder(preferences: &Preferences, canvas: Canvas) -> Vec<Rung> {
             rungs.push(Rung { width, height: preset.height, divisor, bitrate_bps: preset.bitrate_bps });
         }
     }
-    rungs.truncate(preferences.maximum_video_tracks.unwrap_or(MAX_TRACKS).clamp(1, MAX_TRACKS));
+    rungs.truncate(preferences.maximum_video_tracks.unwrap_or(most).clamp(1, most));
     if let Some(most_kbps) = preferences.maximum_aggregate_bitrate {
         let most_bps = most_kbps.saturating_sub(SOUND_KBPS).saturating_mul(1000);
         let sum_bps = |rungs: &[Rung]| rungs.iter().map(|rung| rung.bitrate_bps).sum::<u32>();
@@ -198,9 +207,9 @@ fn bitrate_bps(height: u32, is_fast: bool) -> u32 {
     found.map_or(LEAST_BPS, |preset| preset.bitrate_bps)
 }
 
-fn encoder(rung: Rung, full: FrameRate, is_nvidia: bool) -> Value {
+fn encoder(rung: Rung, full: FrameRate, has_nvenc: bool) -> Value {
     let bitrate_kbps = rung.bitrate_bps / 1000;
-    let (name, mut settings) = if is_nvidia {
+    let (name, mut settings) = if has_nvenc {
         ("jim_nvenc", json!({ "preset2": "p4", "tune": "ll", "multipass": "disabled" }))
     } else {
         ("obs_x264", json!({ "preset": "veryfast", "tune": "zerolatency", "x264opts": "scenecut=0" }))
@@ -294,9 +303,14 @@ mod tests {
 
     #[test]
     fn hardware_that_all_versions_know_is_used() {
-        let mut question = question(canvas(1280, 720, 30));
-        question.capabilities.gpu = Some(vec![Gpu { vendor_id: NVIDIA }]);
-        assert_eq!(configure(&question, "").unwrap()["encoder_configurations"][1]["type"], "jim_nvenc");
+        let mut question = question(canvas(1920, 1080, 30));
+        let mut encoder = |model: &str| {
+            question.capabilities.gpu = Some(vec![Gpu { model: model.into(), vendor_id: NVIDIA }]);
+            let encoders = configure(&question, "").unwrap()["encoder_configurations"].clone();
+            (encoders[1]["type"].as_str().unwrap().to_owned(), encoders.as_array().unwrap().len())
+        };
+        assert_eq!(encoder("NVIDIA GeForce RTX 3060"), ("jim_nvenc".to_owned(), 3));
+        assert_eq!(encoder("NVIDIA GeForce GT 1030"), ("obs_x264".to_owned(), 4));
     }
 
     #[test]

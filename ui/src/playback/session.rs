@@ -59,7 +59,7 @@ pub struct Session {
     has_played: bool,
     waits: u32,
     filling_since_ms: f64,
-    /// Less quality was asked for since then.
+    /// Less quality was asked for since the buffer ran dry.
     lowered: bool,
     position_s: f64,
     moved_ms: f64,
@@ -326,7 +326,7 @@ impl Session {
 
     /// Stands until there is enough to play.
     fn fill(&mut self) {
-        (self.stage, self.filling_since_ms, self.lowered) = (Stage::Filling, self.now_ms, false);
+        (self.stage, self.filling_since_ms) = (Stage::Filling, self.now_ms);
     }
 
     fn starved(&mut self, media: &Media, commands: &mut Vec<Command>) {
@@ -339,6 +339,7 @@ impl Session {
             return;
         }
         self.follower.note_stall(media.now_ms);
+        self.lowered = false;
         self.fill();
         commands.push(Command::Hold);
         commands.push(Command::AskStatus);
@@ -433,7 +434,13 @@ impl Session {
     /// picture stands, and a jump gives up what is on its way before anything is learnt from it.
     fn lower(&mut self, media: &Media, commands: &mut Vec<Command>) {
         let is_slow = media.now_ms - self.filling_since_ms > PATIENCE_MS && !self.has_newest(media);
-        if self.stage == Stage::Filling && self.has_played && !self.lowered && self.is_live() && is_slow {
+        if self.stage == Stage::Filling
+            && self.has_played
+            && !self.lowered
+            && self.is_live()
+            && self.unreachable == 0
+            && is_slow
+        {
             self.lowered = true;
             commands.push(Command::Lower);
         }

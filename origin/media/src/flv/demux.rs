@@ -49,8 +49,9 @@ pub struct Demuxer {
     /// The last unit's timestamp, unwrapped. Sound and picture share the clock.
     clock_ms: Option<i64>,
     declared: Option<Metadata>,
-    /// By the number that Enhanced RTMP gives them.
-    video: BTreeMap<u8, VideoTrack>,
+    video: BTreeMap<RenditionId, VideoTrack>,
+    /// The number of the track that came first: it is the first rendition, whatever its number.
+    first_track: Option<u8>,
     /// All pictures share it.
     audio: Option<AudioTrack>,
 }
@@ -115,7 +116,9 @@ impl Demuxer {
         clock_ms
     }
 
+    /// What is lost of a track that nobody knows is told of the first rendition: it takes no place of another.
     fn lost(&mut self, rendition: RenditionId, reason: &'static str) {
+        let rendition = if self.video.contains_key(&rendition) { rendition } else { RENDITION };
         self.outputs.push_back(Media::Lost(rendition, reason));
     }
 
@@ -124,7 +127,16 @@ impl Demuxer {
         if self.video.is_empty() {
             self.outputs.push_back(media(RENDITION));
         }
-        self.outputs.extend(self.video.keys().map(|track| media(RenditionId(*track))));
+        self.outputs.extend(self.video.keys().map(|rendition| media(*rendition)));
+    }
+
+    /// Which rendition a video track is.
+    fn rendition(&self, track: u8) -> RenditionId {
+        match self.first_track {
+            Some(first) if track == first => RENDITION,
+            Some(first) if track == RENDITION.0 => RenditionId(first),
+            _ => RenditionId(track),
+        }
     }
 
     fn feed_video(&mut self, tag: Tag) -> Result<(), FlvError> {
@@ -154,13 +166,15 @@ impl Demuxer {
             Packet::SequenceHeader => return self.set_video(track, timestamp_ms, body),
             Packet::Frames(offset_ms) => self.push_picture(track, timestamp_ms, offset_ms, &body),
             Packet::Ignored => {}
-            Packet::Short => self.lost(RenditionId(track), "a video tag shorter than its header"),
+            Packet::Short => self.lost(self.rendition(track), "a video tag shorter than its header"),
         }
         Ok(())
     }
 
     fn set_video(&mut self, track: u8, timestamp_ms: u32, sequence_header: Bytes) -> Result<(), FlvError> {
-        let (known, rendition) = (self.video.get(&track), RenditionId(track));
+        self.first_track.get_or_insert(track);
+        let rendition = self.rendition(track);
+        let known = self.video.get(&rendition);
         if known.is_some_and(|video| video.sequence_header == sequence_header) {
             return Ok(());
         }
@@ -175,8 +189,8 @@ impl Demuxer {
         if known.is_none_or(|video| video.config != config) {
             self.outputs.push_back(Media::VideoConfig(rendition, Arc::clone(&config)));
         }
-        if known.is_none() && track != RENDITION.0 {
-            // What the first picture was told already.
+        if known.is_none() && !self.video.is_empty() {
+            // What those before were told already.
             let audio = self.audio.as_ref().map(|audio| Media::AudioConfig(rendition, Arc::clone(&audio.config)));
             self.outputs.extend(audio);
             if let Some(Metadata { video, audio, .. }) = self.declared {
@@ -185,13 +199,13 @@ impl Demuxer {
         }
         // A copy of a few bytes lets go of the message that it came in.
         let sequence_header = Bytes::copy_from_slice(&sequence_header);
-        self.video.insert(track, VideoTrack { sequence_header, config, length_size });
+        self.video.insert(rendition, VideoTrack { sequence_header, config, length_size });
         Ok(())
     }
 
     fn push_picture(&mut self, track: u8, timestamp_ms: u32, offset_ms: i32, body: &Bytes) {
-        let rendition = RenditionId(track);
-        let Some(video) = self.video.get(&track) else {
+        let rendition = self.rendition(track);
+        let Some(video) = self.video.get(&rendition) else {
             return self.lost(rendition, "a picture before the video sequence header");
         };
         let Some(sample) = nal::normalise(body, video.length_size) else {

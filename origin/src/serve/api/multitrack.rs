@@ -26,7 +26,9 @@ pub(super) async fn configure(
     if let Err(refusal) = shared.rooms.live.may_publish(key).await {
         return Ok(Json(multitrack::refuse(&question, &format!("This server says: {refusal}."))));
     }
-    let site = shared.rooms.site.as_asked(&parts)?;
+    let Ok(site) = shared.rooms.site.as_asked(&parts) else {
+        return Ok(Json(multitrack::refuse(&question, "This server does not know its own address.")));
+    };
     let (host, port) = (site_url::host(&site), shared.rooms.ingest.rtmp);
     let template = format!("rtmp://{host}:{port}/live/{{stream_key}}");
     let answer = multitrack::configure(&question, &template);

@@ -4,6 +4,8 @@
 
 use bytes::{Buf, Bytes};
 
+use crate::pipeline::MAX_RENDITIONS;
+
 /// Packet types that video and audio number differently.
 const VIDEO_MULTITRACK: u8 = 6;
 const AUDIO_MULTITRACK: u8 = 5;
@@ -30,13 +32,15 @@ enum Layout {
     ManyTracksManyCodecs,
 }
 
-/// The bodies in a tag; `None` once, as the last, where it is shorter than it says.
+/// The bodies in a tag; `None` once, as the last, where it is shorter than it says, or has more tracks than a stream can have.
 #[derive(Debug)]
 pub(super) struct Bodies {
     layout: Layout,
     kind: u8,
     four_cc: [u8; 4],
     rest: Bytes,
+    /// So many bodies may still come: a tag has no track twice.
+    left: usize,
     is_over: bool,
     is_short: bool,
 }
@@ -51,7 +55,15 @@ impl Bodies {
     }
 
     fn read(rest: Bytes, multitrack: u8) -> Self {
-        let mut all = Self { layout: Layout::Single, kind: 0, four_cc: [0; 4], rest, is_over: false, is_short: false };
+        let mut all = Self {
+            layout: Layout::Single,
+            kind: 0,
+            four_cc: [0; 4],
+            rest,
+            left: MAX_RENDITIONS,
+            is_over: false,
+            is_short: false,
+        };
         all.is_short = all.header(multitrack).is_none();
         all
     }
@@ -120,7 +132,8 @@ impl Iterator for Bodies {
         if self.is_over {
             return None;
         }
-        let body = if self.is_short { None } else { self.body() };
+        let body = if self.is_short || self.left == 0 { None } else { self.body() };
+        self.left = self.left.saturating_sub(1);
         self.is_over |= body.is_none();
         Some(body)
     }
@@ -166,6 +179,13 @@ mod tests {
         }
         let cut: [&[u8]; 3] = [&[0x96, 0x11], b"avc1", &[0, 0, 0, 1, 9, 1, 0, 0, 200, 7]];
         assert_eq!(bodies(&cut), [body(0, *b"avc1", 1, &[9]), None]);
+    }
+
+    #[test]
+    fn a_tag_has_only_so_many_tracks() {
+        let tag = [&[0x96, 0x11][..], b"avc1", &[0, 0, 0, 0].repeat(1000)].concat();
+        let all = bodies(&[&tag]);
+        assert_eq!((all.len(), all.iter().flatten().count()), (MAX_RENDITIONS + 1, MAX_RENDITIONS));
     }
 
     proptest! {

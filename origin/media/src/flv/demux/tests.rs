@@ -191,7 +191,7 @@ fn each_video_track_is_a_rendition_and_all_share_the_sound() {
     // A second sound is for recordings.
     assert_eq!(audio(&mut demuxer, 60, &[&[0x95, 0x01], b"mp4a", &[1, 7, 7]]), []);
     let unknown = video(&mut demuxer, 80, &[&[0x96, 0x01], b"avc1", &[2, 0, 0, 0], IDR]);
-    assert_eq!(unknown, [Media::Lost(RenditionId(2), "a picture before the video sequence header")]);
+    assert_eq!(unknown, [Media::Lost(RENDITION, "a picture before the video sequence header")]);
 }
 
 #[test]
@@ -204,5 +204,19 @@ fn what_is_declared_holds_for_every_track_and_there_are_only_so_many() {
         assert_eq!(media[2..], [Media::Declared { rendition, video: true, audio: true, bitrate_bps: None }]);
     }
     let media = video(&mut demuxer, 0, &[&[0x96, 0x00], b"avc1", &[200], AVCC]);
-    assert_eq!(media, [Media::Lost(RenditionId(200), "more video tracks than one stream can have")]);
+    assert_eq!(media, [Media::Lost(RENDITION, "more video tracks than one stream can have")]);
+}
+
+#[test]
+fn the_first_track_is_the_first_rendition_whatever_its_number() {
+    let mut demuxer = Demuxer::new();
+    audio(&mut demuxer, 0, &[&[0xaf, 0], ASC]);
+    let media = video(&mut demuxer, 0, &[&[0x96, 0x00], b"avc1", &[3], AVCC]);
+    assert!(matches!(media[..], [Media::VideoConfig(RENDITION, _)]), "{media:?}");
+    let media = video(&mut demuxer, 0, &[&[0x17, 0, 0, 0, 0], OTHER_AVCC]);
+    let other = RenditionId(3);
+    assert!(matches!(media[..], [Media::VideoConfig(a, _), Media::AudioConfig(b, _)] if (a, b) == (other, other)));
+    let picture = video(&mut demuxer, 40, &[&[0x96, 0x03], b"avc1", &[3], IDR]);
+    assert!(matches!(&picture[..], [Media::Unit(unit)] if unit.rendition == RENDITION), "{picture:?}");
+    assert_eq!(audio(&mut demuxer, 50, &[&[0xaf, 1], &[7, 7]]).len(), 2, "both have the sound");
 }
