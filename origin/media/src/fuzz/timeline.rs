@@ -81,6 +81,12 @@ fn unit(rendition: RenditionId, track: Track, dts: MediaTime, later: i64, keyfra
 mod tests {
     use proptest::prelude::*;
 
+    /// Found by the property below: a keyframe that no configuration came for, where the sound had just changed.
+    #[test]
+    fn a_picture_that_was_never_described_changes_nothing() {
+        super::timeline(include_bytes!("undescribed_picture.bin"));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 

@@ -255,7 +255,8 @@ impl Rendition {
             None => (true, true),
         };
         let lost = other_picture || running.segmenter.stalled();
-        if unit.keyframe && (lost || other_sound) {
+        // A picture without a configuration begins nothing: nobody could decode it.
+        if unit.keyframe && self.video_config.is_some() && (lost || other_sound) {
             if !self.switch(&unit)? {
                 self.wait(now, unit);
                 return Ok(());
