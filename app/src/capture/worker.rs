@@ -13,9 +13,9 @@ use std::{
 use super::feed::Reporter;
 
 /// How often a watchdog looks.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_millis(100);
 /// A device that delivered is lost when it has not for so long.
-const STALLED: Duration = Duration::from_millis(1500);
+const STALLED: Duration = Duration::from_millis(1300);
 /// A device may take so long until it delivers for the first time.
 const OPENING: Duration = Duration::from_secs(8);
 

@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,7 +14,11 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use skylark_protocol::studio::{Canvas, RenditionSettings};
 
-use super::Kind;
+use super::{
+    Kind,
+    beginning::{Beginning, Entrance},
+    latency::{Captures, Encoded},
+};
 use crate::{
     encoded::{Outlets, Packet, Track},
     graph::{
@@ -27,102 +31,8 @@ use crate::{
 const WAITING_FRAMES: u32 = 10;
 /// Sound that waits for its encoder.
 const WAITING_SOUND: Duration = Duration::from_secs(1);
-/// An encoder that gives nothing for so long is stuck.
-const SILENCE: Duration = Duration::from_secs(3);
-/// Latencies that are kept for percentiles: ten minutes of 30 frames a second.
-const KEPT_LATENCIES: usize = 18_000;
 /// Of the sound, hertz: AAC at 48 kHz.
 const AAC_ENCODERS: [&str; 3] = ["avenc_aac", "fdkaacenc", "voaacenc"];
-
-/// What a track's encoder did.
-#[derive(Debug)]
-pub(crate) struct Encoded {
-    /// Between two frames.
-    interval_us: u32,
-    since: Instant,
-    made: AtomicU64,
-    dropped: AtomicU64,
-    latencies: Mutex<Latencies>,
-}
-
-#[derive(Debug, Default)]
-struct Latencies {
-    ring_us: Vec<u32>,
-    next: usize,
-    longest_us: u32,
-    /// When the last frame was made.
-    newest: Option<Instant>,
-}
-
-/// How long frames take from their capture until they are encoded, in the last ten minutes.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Latency {
-    /// Half of the frames take less, milliseconds.
-    pub p50_ms: f64,
-    /// 95 of 100 frames take less, milliseconds.
-    pub p95_ms: f64,
-    /// The longest since the encoder runs, milliseconds.
-    pub max_ms: f64,
-    /// Frames that took more than a frame's interval longer than half of them.
-    pub late_frames: u64,
-    /// Frames that were lost on the way to the encoder, since it runs.
-    pub dropped_frames: u64,
-    /// Frames that it made.
-    pub made_frames: u64,
-}
-
-impl Encoded {
-    fn every(interval_us: u32) -> Self {
-        let (made, dropped, latencies) = Default::default();
-        Self { interval_us, since: Instant::now(), made, dropped, latencies }
-    }
-
-    /// Frames that never came to the encoder: it had no time for them.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
-    }
-
-    /// A frame came to the encoder so long after the one before: what would fit in between is lost.
-    fn came_after(&self, step_us: u64) {
-        let interval_us = u64::from(self.interval_us.max(1));
-        let steps = (step_us + interval_us / 2) / interval_us;
-        self.dropped.fetch_add(steps.saturating_sub(1), Ordering::Relaxed);
-    }
-
-    fn took(&self, latency_us: u32) {
-        let mut all = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
-        all.newest = Some(Instant::now());
-        all.longest_us = all.longest_us.max(latency_us);
-        let next = all.next;
-        match all.ring_us.get_mut(next) {
-            Some(place) => *place = latency_us,
-            None => all.ring_us.push(latency_us),
-        }
-        all.next = (next + 1) % KEPT_LATENCIES;
-    }
-
-    pub(crate) fn latency(&self) -> Latency {
-        let all = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut sorted, longest_us) = (all.ring_us.clone(), all.longest_us);
-        drop(all);
-        sorted.sort_unstable();
-        let at = |percent: usize| sorted.get(sorted.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
-        let ms = |us: u32| f64::from(us) / 1000.0;
-        let in_time_us = at(50).saturating_add(self.interval_us);
-        Latency {
-            p50_ms: ms(at(50)),
-            p95_ms: ms(at(95)),
-            max_ms: ms(longest_us),
-            late_frames: (sorted.len() - sorted.partition_point(|us| *us <= in_time_us)) as u64,
-            dropped_frames: self.dropped(),
-            made_frames: self.made(),
-        }
-    }
-}
 
 /// A picture that is to be encoded.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +43,25 @@ pub(crate) struct Picture<'a> {
     pub(crate) canvas: Canvas,
     /// How much later than it was made it is to be shown, nanoseconds: sound may have to be earlier.
     pub(crate) lead_ns: &'a Arc<AtomicU64>,
+    /// When what it shows was captured.
+    pub(crate) captures: &'a Arc<Captures>,
+}
+
+/// How a picture is encoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coding {
+    pub(crate) kind: &'static Kind,
+    pub(crate) rendition: RenditionSettings,
+    /// On the processor.
+    pub(crate) threads: u32,
+}
+
+/// Where what is encoded goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Exit<'a> {
+    pub(crate) track: Track,
+    pub(crate) beginning: &'a Arc<Beginning>,
+    pub(crate) outlets: &'a Arc<Outlets>,
 }
 
 /// An encoder that hangs from the graph.
@@ -153,14 +82,13 @@ impl EncodingBranch {
     pub(crate) fn video(
         pipeline: &gst::Pipeline,
         from: Picture<'_>,
-        track: Track,
-        kind: &'static Kind,
-        rendition: RenditionSettings,
-        outlets: &Arc<Outlets>,
+        coding: Coding,
+        to: Exit<'_>,
     ) -> Result<Self, GraphError> {
-        let Picture { tee, canvas, lead_ns } = from;
-        let encoder = kind.make(rendition.bitrate_bps)?;
-        let mut elements = vec![leaky_queue(WAITING_FRAMES, Duration::ZERO)?];
+        let (Picture { tee, canvas, .. }, Coding { kind, rendition, threads }) = (from, coding);
+        let encoder = kind.make(rendition.bitrate_bps, threads)?;
+        let queue = leaky_queue(WAITING_FRAMES, Duration::ZERO)?;
+        let mut elements = vec![queue.clone()];
         if rendition.frame_rate < canvas.frame_rate {
             let rate = make("videorate")?;
             rate.set_property("drop-only", true);
@@ -192,7 +120,10 @@ impl EncodingBranch {
         let caps =
             gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build();
         let encoded = Arc::new(Encoded::every(1_000_000 / rendition.frame_rate.max(1)));
-        elements.push(outlet(&caps, track, outlets, lead_ns, &encoded).upcast());
+        let entrance = to.beginning.for_picture();
+        let mut sink = PacketSink::new(&to, entrance, &encoded, move || queue.property("current-level-buffers"));
+        (sink.lead_ns, sink.captures) = (Arc::clone(from.lead_ns), Some(Arc::clone(from.captures)));
+        elements.push(sink.on(&caps).upcast());
         if let Some(pad) = encoder.static_pad("sink") {
             let (counted, before) = (Arc::clone(&encoded), AtomicU64::new(u64::MAX));
             // The canvas makes every frame: a gap is what the queue had no room for.
@@ -205,7 +136,7 @@ impl EncodingBranch {
             });
         }
         let branch = Branch::hang(pipeline, tee, elements, |_| Ok(()))?;
-        Ok(Self { track, branch, tee: tee.clone(), encoder, kind: Some(kind), encoded })
+        Ok(Self { track: to.track, branch, tee: tee.clone(), encoder, kind: Some(kind), encoded })
     }
 
     /// Encodes what comes out of the mix's tee.
@@ -216,7 +147,7 @@ impl EncodingBranch {
         pipeline: &gst::Pipeline,
         tee: &gst::Element,
         bitrate_bps: u32,
-        outlets: &Arc<Outlets>,
+        to: Exit<'_>,
     ) -> Result<Self, GraphError> {
         let encoder = AAC_ENCODERS.iter().find_map(|name| make(name).ok());
         let encoder = encoder.ok_or_else(|| GraphError::Missing(AAC_ENCODERS[0].into()))?;
@@ -228,16 +159,16 @@ impl EncodingBranch {
             .build();
         // Blocks of sound are never late: who hears them waits for pictures.
         let encoded = Arc::new(Encoded::every(u32::MAX));
-        let sink = outlet(&caps, Track::Audio, outlets, &Arc::default(), &encoded);
+        let sink = PacketSink::new(&to, to.beginning.for_sound(), &encoded, || 0);
         let elements = vec![
             leaky_queue(0, WAITING_SOUND)?,
             make("audioconvert")?,
             encoder.clone(),
             make("aacparse")?,
-            sink.upcast(),
+            sink.on(&caps).upcast(),
         ];
         let branch = Branch::hang(pipeline, tee, elements, |_| Ok(()))?;
-        Ok(Self { track: Track::Audio, branch, tee: tee.clone(), encoder, kind: None, encoded })
+        Ok(Self { track: to.track, branch, tee: tee.clone(), encoder, kind: None, encoded })
     }
 
     pub(crate) fn track(&self) -> Track {
@@ -253,12 +184,6 @@ impl EncodingBranch {
         self.branch.has(element)
     }
 
-    /// It has given nothing for so long that nothing will come.
-    pub(crate) fn is_stuck(&self) -> bool {
-        let newest = self.encoded.latencies.lock().unwrap_or_else(PoisonError::into_inner).newest;
-        newest.unwrap_or(self.encoded.since).elapsed() > SILENCE
-    }
-
     /// Another bitrate from the next frame on, bits per second.
     pub(crate) fn set_bitrate(&self, bitrate_bps: u32) {
         if let Some(kind) = self.kind {
@@ -272,34 +197,57 @@ impl EncodingBranch {
 }
 
 /// Where encoded frames leave the graph.
-fn outlet(
-    caps: &gst::Caps,
+struct PacketSink<W> {
     track: Track,
-    outlets: &Arc<Outlets>,
-    lead_ns: &Arc<AtomicU64>,
-    encoded: &Arc<Encoded>,
-) -> gst_app::AppSink {
-    // A sink that waits for its first picture takes the running pipeline's state with it until then.
-    let sink = gst_app::AppSink::builder().caps(caps).sync(false).async_(false).build();
-    let (outlets, lead_ns, encoded) = (Arc::clone(outlets), Arc::clone(lead_ns), Arc::clone(encoded));
-    sink.set_callbacks(
-        gst_app::AppSinkCallbacks::builder()
-            .new_sample(move |sink| {
-                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-                encoded.made.fetch_add(1, Ordering::Relaxed);
-                let lead_ns = lead_ns.load(Ordering::Relaxed);
-                if let Some(packet) = packet(&sample, track, lead_ns) {
-                    if let Some(now) = sink.current_running_time() {
-                        let latency_us = now.nseconds().saturating_sub(packet.pts_ns - lead_ns) / 1000;
-                        encoded.took(u32::try_from(latency_us).unwrap_or(u32::MAX));
-                    }
-                    outlets.give(&packet);
-                }
-                Ok(gst::FlowSuccess::Ok)
-            })
-            .build(),
-    );
-    sink
+    outlets: Arc<Outlets>,
+    entrance: Entrance,
+    encoded: Arc<Encoded>,
+    lead_ns: Arc<AtomicU64>,
+    /// Of pictures.
+    captures: Option<Arc<Captures>>,
+    /// Frames that wait for the encoder.
+    waiting: W,
+}
+
+impl<W: Fn() -> u32 + Send + 'static> PacketSink<W> {
+    fn new(to: &Exit<'_>, entrance: Entrance, encoded: &Arc<Encoded>, waiting: W) -> Self {
+        let (outlets, encoded) = (Arc::clone(to.outlets), Arc::clone(encoded));
+        Self { track: to.track, outlets, entrance, encoded, lead_ns: Arc::default(), captures: None, waiting }
+    }
+
+    fn on(mut self, caps: &gst::Caps) -> gst_app::AppSink {
+        // A sink that waits for its first picture takes the running pipeline's state with it until then.
+        let sink = gst_app::AppSink::builder().caps(caps).sync(false).async_(false).build();
+        sink.set_callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                    self.give(&sample, sink.current_running_time());
+                    Ok(gst::FlowSuccess::Ok)
+                })
+                .build(),
+        );
+        sink
+    }
+
+    fn give(&mut self, sample: &gst::Sample, now: Option<gst::ClockTime>) {
+        let lead_ns = self.lead_ns.load(Ordering::Relaxed);
+        let Some(packet) = packet(sample, self.track, lead_ns) else { return };
+        let composed_ns = packet.pts_ns - lead_ns;
+        let was_open = self.entrance.is_open();
+        if !self.entrance.lets(composed_ns, packet.is_keyframe, &self.waiting) {
+            return;
+        }
+        if !was_open {
+            self.encoded.begin();
+        }
+        if let Some(now) = now {
+            let captured_ns = self.captures.as_ref().map_or(composed_ns, |captures| captures.of(composed_ns));
+            let latency_us = now.nseconds().saturating_sub(captured_ns) / 1000;
+            self.encoded.took(u32::try_from(latency_us).unwrap_or(u32::MAX));
+        }
+        self.outlets.give(&packet);
+    }
 }
 
 /// A sample as a packet; none if it has no time.

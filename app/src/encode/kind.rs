@@ -109,11 +109,11 @@ impl Kind {
         ENCODERS.iter().find(|kind| kind.name == name)
     }
 
-    /// Makes one.
+    /// Makes one; `threads` count where the processor does the work, and 0 leaves them to the encoder.
     ///
     /// # Errors
     /// The plugin is not installed, or is one that Skylark does not know.
-    pub(crate) fn make(&self, bitrate_bps: u32) -> Result<gst::Element, GraphError> {
+    pub(crate) fn make(&self, bitrate_bps: u32, threads: u32) -> Result<gst::Element, GraphError> {
         let element = crate::graph::wiring::make(self.name)?;
         let keyframes = self.keyframe_property.map(|property| (property, LONGEST_GOP));
         for (property, value) in self.settings.iter().copied().chain(keyframes) {
@@ -121,6 +121,9 @@ impl Kind {
             if element.has_property(property) {
                 element.set_property_from_str(property, value);
             }
+        }
+        if self.name == "x264enc" {
+            element.set_property("threads", threads);
         }
         self.set_bitrate(&element, bitrate_bps);
         Ok(element)

@@ -6,6 +6,8 @@ use skylark_protocol::studio::{Canvas, RenditionSettings};
 const USED: f64 = 0.4;
 /// Pixels per second that a speed of one frame of 1280×720 per second stands for.
 const TRIAL_PIXELS: f64 = 1280.0 * 720.0;
+/// Most threads of an encoder: each works at a slice of its own, and slices cost quality.
+const MAX_THREADS: u32 = 8;
 /// Most renditions that are chosen without being asked for.
 const MAX_RUNGS: usize = 3;
 
@@ -32,6 +34,15 @@ pub fn renditions_for(canvas: Canvas, speed_fps: f64) -> Vec<RenditionSettings> 
         chosen.push(preset_for(canvas, RenditionSettings::PRESETS[RenditionSettings::PRESETS.len() - 1].height));
     }
     chosen
+}
+
+/// How many threads an encoder on the processor gets beside those of all renditions: as many of the cores as it has to do of
+/// the work, so that they do not hinder each other.
+#[must_use]
+pub(crate) fn threads_for(one: RenditionSettings, all: &[RenditionSettings], cores: usize) -> u32 {
+    let work = |one: &RenditionSettings| u64::from(one.width) * u64::from(one.height) * u64::from(one.frame_rate);
+    let share = work(&one) as f64 / all.iter().map(work).sum::<u64>().max(1) as f64;
+    ((cores as f64 * share).round() as u32).clamp(1, MAX_THREADS)
 }
 
 /// The rendition of this height, or the least, in the canvas's shape and pace.
@@ -68,6 +79,15 @@ mod tests {
         let large = Canvas { width: 1920, height: 1080, frame_rate: 60 };
         assert_eq!(heights(large, 900.0), [1080, 720, 480]);
         assert_eq!(renditions_for(large, 900.0)[0].frame_rate, 60);
+    }
+
+    #[test]
+    fn encoders_share_the_cores_by_what_they_have_to_do() {
+        let canvas = Canvas { width: 1280, height: 720, frame_rate: 30 };
+        let ladder = [720, 480, 360].map(|height| preset_for(canvas, height));
+        let threads = |cores| ladder.map(|one| threads_for(one, &ladder, cores));
+        assert_eq!((threads(1), threads(2), threads(8), threads(64)), ([1; 3], [1; 3], [5, 2, 1], [8; 3]));
+        assert_eq!(threads_for(ladder[0], &ladder[..1], 4), 4);
     }
 
     #[test]

@@ -6,16 +6,23 @@
 //! | `trial` | tries them |
 //! | `ladder` | which renditions a machine holds |
 //! | `branch` | encodes a picture, or the sound, of the running graph |
+//! | `beginning` | the frame with which all tracks begin |
+//! | `latency` | how long frames take, and which are lost |
 
+mod beginning;
 mod branch;
 mod kind;
 mod ladder;
+mod latency;
 mod trial;
 
-pub use branch::Latency;
-pub(crate) use branch::{EncodingBranch, Picture};
+pub(crate) use beginning::Beginning;
+pub(crate) use branch::{Coding, EncodingBranch, Exit, Picture};
 pub use kind::{ENCODERS, Kind};
+pub(crate) use ladder::threads_for;
 pub use ladder::{preset_for, renditions_for};
+pub(crate) use latency::Captures;
+pub use latency::Latency;
 pub use trial::try_encoders;
 
 use skylark_protocol::studio::{EncoderState, OutputSettings, RenditionSettings};

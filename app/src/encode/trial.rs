@@ -38,7 +38,7 @@ fn attempt(kind: &Kind) -> EncoderState {
 
 /// Frames per second.
 fn encode(kind: &Kind) -> Result<f64, String> {
-    let encoder = kind.make(2_500_000).map_err(|error| error.to_string())?;
+    let encoder = kind.make(2_500_000, 0).map_err(|error| error.to_string())?;
     let pipeline = gst::Pipeline::new();
     let make = |name: &str| crate::graph::wiring::make(name).map_err(|error| error.to_string());
     let source = make("videotestsrc")?;

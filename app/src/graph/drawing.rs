@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -20,6 +20,7 @@ use super::{
     source::{OpenSource, PictureSize},
     wiring::{Branch, filter, leaky_queue, make},
 };
+use crate::encode::{Captures, Picture};
 
 /// How long the next scene is waited for when a source of it is slow; then it comes without.
 const FIRST_PICTURE_PATIENCE: Duration = Duration::from_millis(700);
@@ -46,6 +47,7 @@ pub(super) struct Drawing {
     convert: gst::Element,
     caps: gst::Element,
     tee: gst::Element,
+    captures: Arc<Captures>,
     layers: BTreeMap<ItemId, DrawnLayer>,
     leaving: Vec<DrawnLayer>,
     fade: Option<Fade>,
@@ -99,6 +101,7 @@ impl Drawing {
             .property("force-live", true)
             .property("latency", LATENCY_NS)
             .property("ignore-inactive-pads", true)
+            .property("emit-signals", true)
             .property_from_str("background", "black")
             .build()
             .map_err(|_| GraphError::Missing("compositor".into()))?;
@@ -113,13 +116,26 @@ impl Drawing {
         for element in elements.into_iter().rev() {
             element.sync_state_with_parent()?;
         }
+        let captures = Arc::new(Captures::at(canvas.frame_rate));
+        let composed = Arc::clone(&captures);
+        compositor.connect("samples-selected", false, move |arguments| {
+            if let Some(Ok(pts_ns)) = arguments.get(2).map(|pts| pts.get::<u64>()) {
+                composed.composed(pts_ns);
+            }
+            None
+        });
         let (layers, leaving) = (BTreeMap::new(), Vec::new());
-        Ok(Self { size, canvas, compositor, blending, convert, caps, tee, layers, leaving, fade: None })
+        Ok(Self { size, canvas, compositor, blending, convert, caps, tee, captures, layers, leaving, fade: None })
     }
 
     /// Where the picture comes out.
     pub(super) fn tee(&self) -> &gst::Element {
         &self.tee
+    }
+
+    /// For encoders. What they make is shown so much later than it was made.
+    pub(super) fn picture<'a>(&'a self, lead_ns: &'a Arc<AtomicU64>) -> Picture<'a> {
+        Picture { tee: &self.tee, canvas: self.canvas, lead_ns, captures: &self.captures }
     }
 
     /// What it measures.
@@ -329,6 +345,13 @@ impl Drawing {
             seen.store(true, Ordering::Release);
             gst::PadProbeReturn::Remove
         });
+        let captures = Arc::clone(&self.captures);
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let Some(captured) = info.buffer().and_then(|buffer| running_time(pad, buffer.pts()?)) {
+                captures.came(captured.nseconds());
+            }
+            gst::PadProbeReturn::Ok
+        });
         let compositor_pad = pad.clone();
         let branch = Branch::hang(pipeline, tee, vec![queue, crop], |last| {
             let end = last.static_pad("src").ok_or_else(|| GraphError::Missing("a source pad".into()))?;
@@ -371,6 +394,11 @@ impl Drawing {
             }
         }
     }
+}
+
+fn running_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<gst::ClockTime> {
+    let event = pad.sticky_event::<gst::event::Segment>(0)?;
+    event.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(pts)
 }
 
 /// The format of a whole picture.

@@ -39,6 +39,7 @@ use gstreamer as gst;
 use skylark_protocol::studio::{Canvas, Meters, SourceId, SourceState, View};
 use tokio::sync::watch;
 
+pub(crate) use keyframes::Keyframes;
 pub use plan::Plan;
 
 use crate::{

@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZero,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -28,7 +30,7 @@ use super::{
     wiring::{filter, make},
 };
 use crate::{
-    encode::{EncodingBranch, EncodingPlan, Kind, Picture},
+    encode::{self, Beginning, Coding, EncodingBranch, EncodingPlan, Exit, Kind},
     encoded::{Outlets, Track},
 };
 
@@ -108,16 +110,7 @@ impl Production {
         strip::measure(&sound, &program_meter);
         let keyframes = Arc::new(Keyframes::default());
         if let Some(pad) = program.pad() {
-            let keyframes = Arc::clone(&keyframes);
-            pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-                let pts = info.buffer().and_then(|buffer| buffer.pts());
-                if pts.is_some_and(|pts| keyframes.is_due(pts.nseconds())) {
-                    // Just before the frame, so that every encoder has it with the same one.
-                    let event = gstreamer_video::DownstreamForceKeyUnitEvent::builder().all_headers(true).build();
-                    pad.push_event(event);
-                }
-                gst::PadProbeReturn::Ok
-            });
+            keyframes.announce(&pad);
         }
         let bus = pipeline.bus().ok_or_else(|| GraphError::Missing("a bus".into()))?;
         let now = Instant::now();
@@ -370,23 +363,25 @@ impl Production {
         self.encoder_failure = None;
         let kind = Kind::named(&plan.encoder).ok_or_else(|| GraphError::Missing(plan.encoder.clone()))?;
         self.keyframes.set_interval(Duration::from_millis(plan.keyframe_interval_ms.into()));
-        let tracks = plan.renditions.iter().enumerate().map(|(index, rendition)| (Track::Video(index), *rendition));
-        let recording = plan.recording.map(|rendition| (Track::Recording, rendition));
+        let all: Vec<_> = plan.renditions.iter().chain(&plan.recording).copied().collect();
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let beginning = Beginning::of(all.len(), &self.keyframes);
+        let exit = |track| Exit { track, beginning: &beginning, outlets: &self.outlets };
         let built = (|| {
-            for (track, rendition) in tracks.chain(recording) {
-                let from = Picture { tee: self.program.tee(), canvas: self.canvas, lead_ns: &self.lead_ns };
-                let branch = EncodingBranch::video(&self.pipeline, from, track, kind, rendition, &self.outlets)?;
-                self.encoders.push(branch);
+            for (index, rendition) in all.iter().copied().enumerate() {
+                let is_sent = index < plan.renditions.len();
+                let to = exit(if is_sent { Track::Video(index) } else { Track::Recording });
+                let coding = Coding { kind, rendition, threads: encode::threads_for(rendition, &all, cores) };
+                let from = self.program.picture(&self.lead_ns);
+                self.encoders.push(EncodingBranch::video(&self.pipeline, from, coding, to)?);
             }
-            let sound = EncodingBranch::audio(&self.pipeline, &self.sound, plan.audio_bitrate_bps, &self.outlets)?;
-            self.encoders.push(sound);
+            let (bitrate_bps, to) = (plan.audio_bitrate_bps, exit(Track::Audio));
+            self.encoders.push(EncodingBranch::audio(&self.pipeline, &self.sound, bitrate_bps, to)?);
             Ok(())
         })();
         if built.is_err() {
             self.stop_encoding();
         }
-        // All begin with the same frame's keyframe.
-        self.keyframes.ask();
         built
     }
 
@@ -479,7 +474,7 @@ impl Production {
 
     fn tell_encoding(&self) {
         let first = self.encoders.iter().find(|encoder| encoder.track() == Track::Video(0));
-        let stuck = self.encoders.iter().any(EncodingBranch::is_stuck).then(|| STUCK.to_owned());
+        let stuck = self.encoders.iter().any(|encoder| encoder.encoded().is_silent()).then(|| STUCK.to_owned());
         let state = EncodingState {
             is_running: !self.encoders.is_empty(),
             frames: first.map_or(0, |encoder| encoder.encoded().made()),

@@ -304,7 +304,9 @@ async fn an_encoder_that_is_stuck_is_told_and_so_is_its_end() {
     until("frames are encoded", || encoding.borrow().frames > 5).await;
     assert_eq!(encoding.borrow().failure, None);
     gate.close(true);
+    let closed = Instant::now();
     until("it is told", || encoding.borrow().failure.as_ref().is_some_and(|reason| reason.contains("no frames"))).await;
+    assert!(closed.elapsed() < Duration::from_secs(2), "{:?}", closed.elapsed());
     gate.close(false);
     until("it goes on", || encoding.borrow().failure.is_none()).await;
 }

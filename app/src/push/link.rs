@@ -34,7 +34,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 const REPEAT: Duration = Duration::from_millis(250);
 /// An origin that says nothing for so long is gone; it acknowledges a hundred times a second, and is there every second
 /// when there is nothing to acknowledge.
-pub(super) const SILENCE: Duration = Duration::from_millis(1600);
+pub(super) const SILENCE: Duration = Duration::from_millis(1500);
 /// Least time to make up for what is lost.
 const MIN_LATENCY: Duration = Duration::from_millis(120);
 /// Most of it that is asked for.

@@ -16,6 +16,17 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }
 
+/// Processor time that a virtual machine's host gave to others while this machine had work to do.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn stolen_time() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let all = stat.lines().find_map(|line| line.strip_prefix("cpu ")).context("/proc/stat has a line for all")?;
+    let ticks: u64 = all.split_whitespace().nth(7).context("steal")?.parse()?;
+    Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
+}
+
 /// User and system time of a process and all its descendants.
 ///
 /// # Errors

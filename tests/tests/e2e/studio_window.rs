@@ -98,6 +98,11 @@ async fn a_first_start_leads_to_a_composed_scene() -> Result<()> {
     page.screenshot("studio-wizard-identity").await?;
     check_axe(page, "the wizard, identity").await?;
     set_up(&studio, &origin.url("")).await?;
+    // Back and forth again: what was chosen stays.
+    page.click("#wizard footer button").await?;
+    page.wait_for("the origin is still chosen", SOON, "return !!document.querySelector('#origin-chosen')").await?;
+    page.screenshot("studio-wizard-origin").await?;
+    page.click("#wizard-next").await?;
     studio.choose("select[name='screen']", "screen").await?;
     studio.choose("select[name='camera']", "Fake Camera").await?;
     studio.choose("select[name='microphone']", "PulseAudio").await?;

@@ -75,13 +75,14 @@ fn equal_frames_play_after_a_crash() {
         Track::Audio => packet.clone(),
         _ => Packet { data: filled(&packet.data, picture_size + usize::from(index % 8 == 0)), ..packet.clone() },
     });
-    for packet in equal {
-        recorder.take(&packet);
+    let equal: Vec<_> = equal.collect();
+    for packet in &equal {
+        recorder.take(packet);
     }
     let path = folder.path().join("Evening.mp4");
     let copy = folder.path().join("crash.mp4");
     let began = Instant::now();
-    while std::fs::metadata(&path).map_or(0, |file| file.len()) < 8 * RATE * picture_size as u64 {
+    while std::fs::metadata(&path).map_or(0, |file| file.len()) < size_until(&equal, 8) {
         assert!(began.elapsed() < Duration::from_secs(20), "it is not written");
         thread::sleep(Duration::from_millis(20));
     }

@@ -93,6 +93,11 @@ fn start(folder: &Path) -> Arc<Recorder> {
     Recorder::start(folder, "Evening", Track::Video(0), 0).unwrap()
 }
 
+/// Bytes of all that is shown before so many seconds.
+fn size_until(packets: &[Packet], seconds: u64) -> u64 {
+    packets.iter().filter(|packet| packet.pts_ns < seconds * NS_PER_S).map(|packet| packet.data.len() as u64).sum()
+}
+
 async fn view(
     reports: &mut watch::Receiver<RecordingView>,
     what: &str,
