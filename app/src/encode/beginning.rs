@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Once,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -24,12 +24,13 @@ pub(crate) struct Beginning {
     since: Instant,
     /// Encoders that do not keep up yet.
     behind: AtomicUsize,
-    asked: Once,
+    /// All begin with the first keyframe after this, nanoseconds.
+    after_ns: OnceLock<u64>,
 }
 
-/// Where a track's packets come out, or do not yet.
+/// Lets a track's packets through, or does not yet.
 #[derive(Debug)]
-pub(crate) struct Entrance {
+pub(crate) struct Gate {
     beginning: Arc<Beginning>,
     keeps_up: bool,
     is_open: bool,
@@ -39,21 +40,21 @@ impl Beginning {
     /// Of so many encoders of pictures.
     pub(crate) fn of(encoders: usize, keyframes: &Arc<Keyframes>) -> Arc<Self> {
         let (since, behind) = (Instant::now(), AtomicUsize::new(encoders));
-        Arc::new(Self { keyframes: Arc::clone(keyframes), since, behind, asked: Once::new() })
+        Arc::new(Self { keyframes: Arc::clone(keyframes), since, behind, after_ns: OnceLock::new() })
     }
 
     /// For the packets of a picture's encoder.
-    pub(crate) fn for_picture(self: &Arc<Self>) -> Entrance {
-        Entrance { beginning: Arc::clone(self), keeps_up: false, is_open: false }
+    pub(crate) fn for_picture(self: &Arc<Self>) -> Gate {
+        Gate { beginning: Arc::clone(self), keeps_up: false, is_open: false }
     }
 
     /// For those of the sound, which nobody waits for.
-    pub(crate) fn for_sound(self: &Arc<Self>) -> Entrance {
-        Entrance { beginning: Arc::clone(self), keeps_up: true, is_open: false }
+    pub(crate) fn for_sound(self: &Arc<Self>) -> Gate {
+        Gate { beginning: Arc::clone(self), keeps_up: true, is_open: false }
     }
 }
 
-impl Entrance {
+impl Gate {
     /// Whether it has let anything through.
     pub(crate) fn is_open(&self) -> bool {
         self.is_open
@@ -64,15 +65,16 @@ impl Entrance {
         if self.is_open {
             return true;
         }
-        let Beginning { keyframes, since, behind, asked } = &*self.beginning;
+        let Beginning { keyframes, since, behind, after_ns } = &*self.beginning;
         if !self.keeps_up && waiting() == 0 {
             self.keeps_up = true;
             behind.fetch_sub(1, Ordering::Relaxed);
         }
-        if behind.load(Ordering::Relaxed) == 0 || since.elapsed() > PATIENCE {
-            asked.call_once(|| keyframes.ask());
+        if behind.load(Ordering::Relaxed) > 0 && since.elapsed() <= PATIENCE {
+            return false;
         }
-        self.is_open = asked.is_completed() && is_keyframe && pts_ns >= keyframes.asked_ns();
+        let after_ns = *after_ns.get_or_init(|| keyframes.ask());
+        self.is_open = is_keyframe && pts_ns > after_ns;
         self.is_open
     }
 }
@@ -85,14 +87,24 @@ mod tests {
     fn all_tracks_begin_with_the_keyframe_after_the_slowest_keeps_up() {
         let keyframes = Arc::new(Keyframes::default());
         let beginning = Beginning::of(2, &keyframes);
-        let (mut fast, mut slow, mut sound) =
-            (beginning.for_picture(), beginning.for_picture(), beginning.for_sound());
+        let (mut fast, mut slow, mut sound) = (beginning.for_picture(), beginning.for_picture(), beginning.for_sound());
         assert!(!fast.lets(2_000, true, || 0) && !sound.lets(2_000, true, || 0) && !slow.lets(2_000, true, || 3));
-        assert!(!keyframes.is_due(2_033) && !slow.lets(2_033, false, || 0));
+        assert!(!keyframes.is_due(2_050) && !slow.lets(2_033, false, || 0));
         assert!(keyframes.is_due(2_066));
         assert!(!slow.lets(2_033, true, || 0) && !sound.lets(2_050, true, || 0));
         assert!(fast.lets(2_066, true, || 0) && sound.lets(2_071, true, || 0) && slow.lets(2_066, true, || 1));
         assert!(slow.lets(2_100, false, || 5) && slow.is_open());
+    }
+
+    #[test]
+    fn another_keyframe_that_is_asked_for_does_not_part_them() {
+        let keyframes = Arc::new(Keyframes::default());
+        let beginning = Beginning::of(1, &keyframes);
+        let (mut picture, mut sound) = (beginning.for_picture(), beginning.for_sound());
+        assert!(!keyframes.is_due(1_000) && !picture.lets(1_000, true, || 0));
+        assert!(keyframes.is_due(1_033) && sound.lets(1_040, true, || 0));
+        keyframes.ask();
+        assert!(picture.lets(1_033, true, || 0));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use skylark_protocol::studio::{Canvas, RenditionSettings};
 
 use super::{
     Kind,
-    beginning::{Beginning, Entrance},
+    beginning::{Beginning, Gate},
     latency::{Captures, Encoded},
 };
 use crate::{
@@ -41,8 +41,6 @@ pub(crate) struct Picture<'a> {
     pub(crate) tee: &'a gst::Element,
     /// What it measures.
     pub(crate) canvas: Canvas,
-    /// How much later than it was made it is to be shown, nanoseconds: sound may have to be earlier.
-    pub(crate) lead_ns: &'a Arc<AtomicU64>,
     /// When what it shows was captured.
     pub(crate) captures: &'a Arc<Captures>,
 }
@@ -52,16 +50,18 @@ pub(crate) struct Picture<'a> {
 pub(crate) struct Coding {
     pub(crate) kind: &'static Kind,
     pub(crate) rendition: RenditionSettings,
-    /// On the processor.
+    /// Of x264.
     pub(crate) threads: u32,
 }
 
 /// Where what is encoded goes.
 #[derive(Clone, Copy)]
-pub(crate) struct Exit<'a> {
+pub(crate) struct Destination<'a> {
     pub(crate) track: Track,
     pub(crate) beginning: &'a Arc<Beginning>,
     pub(crate) outlets: &'a Arc<Outlets>,
+    /// How much later than they were made pictures are to be shown, nanoseconds: sound may have to be earlier.
+    pub(crate) lead_ns: &'a Arc<AtomicU64>,
 }
 
 /// An encoder that hangs from the graph.
@@ -83,7 +83,7 @@ impl EncodingBranch {
         pipeline: &gst::Pipeline,
         from: Picture<'_>,
         coding: Coding,
-        to: Exit<'_>,
+        to: Destination<'_>,
     ) -> Result<Self, GraphError> {
         let (Picture { tee, canvas, .. }, Coding { kind, rendition, threads }) = (from, coding);
         let encoder = kind.make(rendition.bitrate_bps, threads)?;
@@ -120,9 +120,9 @@ impl EncodingBranch {
         let caps =
             gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build();
         let encoded = Arc::new(Encoded::every(1_000_000 / rendition.frame_rate.max(1)));
-        let entrance = to.beginning.for_picture();
-        let mut sink = PacketSink::new(&to, entrance, &encoded, move || queue.property("current-level-buffers"));
-        (sink.lead_ns, sink.captures) = (Arc::clone(from.lead_ns), Some(Arc::clone(from.captures)));
+        let (gate, captures) = (to.beginning.for_picture(), Some(Arc::clone(from.captures)));
+        let waiting = move || queue.property("current-level-buffers");
+        let sink = PacketSink::new(&to, gate, captures, &encoded, waiting);
         elements.push(sink.on(&caps).upcast());
         if let Some(pad) = encoder.static_pad("sink") {
             let (counted, before) = (Arc::clone(&encoded), AtomicU64::new(u64::MAX));
@@ -147,7 +147,7 @@ impl EncodingBranch {
         pipeline: &gst::Pipeline,
         tee: &gst::Element,
         bitrate_bps: u32,
-        to: Exit<'_>,
+        to: Destination<'_>,
     ) -> Result<Self, GraphError> {
         let encoder = AAC_ENCODERS.iter().find_map(|name| make(name).ok());
         let encoder = encoder.ok_or_else(|| GraphError::Missing(AAC_ENCODERS[0].into()))?;
@@ -159,7 +159,7 @@ impl EncodingBranch {
             .build();
         // Blocks of sound are never late: who hears them waits for pictures.
         let encoded = Arc::new(Encoded::every(u32::MAX));
-        let sink = PacketSink::new(&to, to.beginning.for_sound(), &encoded, || 0);
+        let sink = PacketSink::new(&to, to.beginning.for_sound(), None, &encoded, || 0);
         let elements = vec![
             leaky_queue(0, WAITING_SOUND)?,
             make("audioconvert")?,
@@ -200,7 +200,7 @@ impl EncodingBranch {
 struct PacketSink<W> {
     track: Track,
     outlets: Arc<Outlets>,
-    entrance: Entrance,
+    gate: Gate,
     encoded: Arc<Encoded>,
     lead_ns: Arc<AtomicU64>,
     /// Of pictures.
@@ -210,9 +210,15 @@ struct PacketSink<W> {
 }
 
 impl<W: Fn() -> u32 + Send + 'static> PacketSink<W> {
-    fn new(to: &Exit<'_>, entrance: Entrance, encoded: &Arc<Encoded>, waiting: W) -> Self {
-        let (outlets, encoded) = (Arc::clone(to.outlets), Arc::clone(encoded));
-        Self { track: to.track, outlets, entrance, encoded, lead_ns: Arc::default(), captures: None, waiting }
+    fn new(
+        to: &Destination<'_>,
+        gate: Gate,
+        captures: Option<Arc<Captures>>,
+        encoded: &Arc<Encoded>,
+        waiting: W,
+    ) -> Self {
+        let (outlets, lead_ns) = (Arc::clone(to.outlets), Arc::clone(to.lead_ns));
+        Self { track: to.track, outlets, gate, encoded: Arc::clone(encoded), lead_ns, captures, waiting }
     }
 
     fn on(mut self, caps: &gst::Caps) -> gst_app::AppSink {
@@ -231,21 +237,22 @@ impl<W: Fn() -> u32 + Send + 'static> PacketSink<W> {
     }
 
     fn give(&mut self, sample: &gst::Sample, now: Option<gst::ClockTime>) {
+        self.encoded.lives();
         let lead_ns = self.lead_ns.load(Ordering::Relaxed);
-        let Some(packet) = packet(sample, self.track, lead_ns) else { return };
-        let composed_ns = packet.pts_ns - lead_ns;
-        let was_open = self.entrance.is_open();
-        if !self.entrance.lets(composed_ns, packet.is_keyframe, &self.waiting) {
+        let later_ns = if self.captures.is_some() { lead_ns } else { 0 };
+        let Some(packet) = packet(sample, self.track, later_ns) else { return };
+        // The picture that is shown at the same time was composed then.
+        let composed_ns = packet.pts_ns.saturating_sub(lead_ns);
+        let was_open = self.gate.is_open();
+        if !self.gate.lets(composed_ns, packet.is_keyframe, &self.waiting) {
             return;
         }
         if !was_open {
             self.encoded.begin();
         }
-        if let Some(now) = now {
-            let captured_ns = self.captures.as_ref().map_or(composed_ns, |captures| captures.of(composed_ns));
-            let latency_us = now.nseconds().saturating_sub(captured_ns) / 1000;
-            self.encoded.took(u32::try_from(latency_us).unwrap_or(u32::MAX));
-        }
+        let captured_ns = self.captures.as_ref().map_or(packet.pts_ns, |captures| captures.of(composed_ns));
+        let latency_us = now.map_or(0, |now| now.nseconds().saturating_sub(captured_ns) / 1000);
+        self.encoded.took(u32::try_from(latency_us).unwrap_or(u32::MAX));
         self.outlets.give(&packet);
     }
 }

@@ -109,7 +109,7 @@ impl Kind {
         ENCODERS.iter().find(|kind| kind.name == name)
     }
 
-    /// Makes one; `threads` count where the processor does the work, and 0 leaves them to the encoder.
+    /// Makes one; `threads` are those of x264, which 0 leaves to itself.
     ///
     /// # Errors
     /// The plugin is not installed, or is one that Skylark does not know.

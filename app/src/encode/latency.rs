@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,11 +17,13 @@ const KEPT_LATENCIES: usize = 18_000;
 /// Composed frames whose captures are known: more than wait for an encoder, and are in it.
 const KEPT_CAPTURES: usize = 64;
 
-/// When what composed frames show was captured. A frame's own time is that of a grid, which says little of it.
+/// When the newest picture in a composed frame was captured. A frame's own time is that of a grid, which says little of it.
 #[derive(Debug)]
 pub(crate) struct Captures {
     interval_ns: u64,
     newest_ns: AtomicU64,
+    /// The newest picture that is in a frame.
+    shown_ns: AtomicU64,
     of_frames: [AtomicU64; KEPT_CAPTURES],
 }
 
@@ -29,25 +31,29 @@ impl Captures {
     /// Of so many frames per second.
     pub(crate) fn at(frame_rate: u32) -> Self {
         let interval_ns = 1_000_000_000 / u64::from(frame_rate.max(1));
-        Self { interval_ns, newest_ns: AtomicU64::new(0), of_frames: [const { AtomicU64::new(0) }; KEPT_CAPTURES] }
+        let of_frames = [const { AtomicU64::new(0) }; KEPT_CAPTURES];
+        Self { interval_ns, newest_ns: AtomicU64::new(0), shown_ns: AtomicU64::new(0), of_frames }
     }
 
-    /// A picture that was captured then is there to be composed.
-    pub(crate) fn came(&self, captured_ns: u64) {
-        self.newest_ns.fetch_max(captured_ns, Ordering::Relaxed);
+    /// A picture is there to be composed. One whose time has not come, as of stills and films, was not captured.
+    pub(crate) fn came(&self, captured_ns: u64, now_ns: u64) {
+        if captured_ns <= now_ns {
+            self.newest_ns.fetch_max(captured_ns, Ordering::Relaxed);
+        }
     }
 
-    /// A frame is composed of what is there.
+    /// A frame is composed of what is there. If nothing of it is new, it is as old as itself.
     pub(crate) fn composed(&self, pts_ns: u64) {
         let newest_ns = self.newest_ns.load(Ordering::Relaxed);
-        // Of stills alone, nothing in it is new.
-        let is_new = newest_ns.abs_diff(pts_ns) <= 2 * self.interval_ns;
+        let is_new = self.shown_ns.swap(newest_ns, Ordering::Relaxed) != newest_ns;
         self.place(pts_ns).store(if is_new { newest_ns } else { pts_ns }, Ordering::Relaxed);
     }
 
     /// When the newest picture in a frame was captured.
     pub(crate) fn of(&self, pts_ns: u64) -> u64 {
-        self.place(pts_ns).load(Ordering::Relaxed)
+        let captured_ns = self.place(pts_ns).load(Ordering::Relaxed);
+        // A frame that was stuck for long: a later one has its place.
+        if captured_ns > pts_ns + self.interval_ns { pts_ns } else { captured_ns }
     }
 
     fn place(&self, pts_ns: u64) -> &AtomicU64 {
@@ -62,6 +68,7 @@ pub(crate) struct Encoded {
     /// Between two frames.
     interval_us: u32,
     since: Instant,
+    begun: AtomicBool,
     made: AtomicU64,
     dropped: AtomicU64,
     latencies: Mutex<Latencies>,
@@ -72,7 +79,7 @@ struct Latencies {
     ring_us: Vec<u32>,
     next: usize,
     longest_us: u32,
-    /// When the last frame was made.
+    /// When it gave something last.
     newest: Option<Instant>,
 }
 
@@ -83,21 +90,21 @@ pub struct Latency {
     pub p50_ms: f64,
     /// 95 of 100 frames take less, milliseconds.
     pub p95_ms: f64,
-    /// The longest since the encoder runs, milliseconds.
+    /// The longest since the tracks began, milliseconds.
     pub max_ms: f64,
     /// Frames that took more than a frame's interval longer than half of them.
     pub late_frames: u64,
-    /// Frames that were lost on the way to the encoder, since it runs.
+    /// Frames that were lost on the way to the encoder, since the tracks began.
     pub dropped_frames: u64,
-    /// Frames that it made.
+    /// Frames that it made since.
     pub made_frames: u64,
 }
 
 impl Encoded {
     /// With so much between two frames, microseconds.
     pub(crate) fn every(interval_us: u32) -> Self {
-        let (made, dropped, latencies) = Default::default();
-        Self { interval_us, since: Instant::now(), made, dropped, latencies }
+        let (begun, made, dropped, latencies) = Default::default();
+        Self { interval_us, since: Instant::now(), begun, made, dropped, latencies }
     }
 
     /// Frames that never came to the encoder: it had no time for them.
@@ -115,13 +122,21 @@ impl Encoded {
         self.made.load(Ordering::Relaxed)
     }
 
-    /// From here on it counts what is lost.
+    /// It gives something, for others or not yet.
+    pub(crate) fn lives(&self) {
+        self.latencies.lock().unwrap_or_else(PoisonError::into_inner).newest = Some(Instant::now());
+    }
+
+    /// What it gives is for others from now on.
     pub(crate) fn begin(&self) {
-        self.dropped.store(0, Ordering::Relaxed);
+        self.begun.store(true, Ordering::Relaxed);
     }
 
     /// A frame came to the encoder so long after the one before: what would fit in between is lost.
     pub(crate) fn came_after(&self, step_us: u64) {
+        if !self.begun.load(Ordering::Relaxed) {
+            return;
+        }
         let interval_us = u64::from(self.interval_us.max(1));
         let steps = (step_us + interval_us / 2) / interval_us;
         self.dropped.fetch_add(steps.saturating_sub(1), Ordering::Relaxed);
@@ -131,7 +146,6 @@ impl Encoded {
     pub(crate) fn took(&self, latency_us: u32) {
         self.made.fetch_add(1, Ordering::Relaxed);
         let mut all = self.latencies.lock().unwrap_or_else(PoisonError::into_inner);
-        all.newest = Some(Instant::now());
         all.longest_us = all.longest_us.max(latency_us);
         let next = all.next;
         match all.ring_us.get_mut(next) {
@@ -169,20 +183,34 @@ mod tests {
     #[test]
     fn a_frame_is_as_old_as_the_newest_picture_in_it() {
         let captures = Captures::at(30);
-        captures.came(90 * MS);
-        captures.came(84 * MS);
+        captures.came(90 * MS, 95 * MS);
+        captures.came(84 * MS, 96 * MS);
+        captures.came(180 * MS, 97 * MS);
         captures.composed(100 * MS);
-        captures.came(123 * MS);
+        captures.came(123 * MS, 124 * MS);
         captures.composed(133 * MS);
         assert_eq!((captures.of(100 * MS), captures.of(133 * MS)), (90 * MS, 123 * MS));
     }
 
     #[test]
-    fn a_frame_of_stills_is_as_old_as_itself() {
+    fn a_frame_with_nothing_new_is_as_old_as_itself() {
         let captures = Captures::at(30);
-        captures.came(5 * MS);
-        captures.composed(900 * MS);
-        assert_eq!(captures.of(900 * MS), 900 * MS);
+        captures.came(90 * MS, 95 * MS);
+        captures.composed(100 * MS);
+        captures.composed(133 * MS);
+        captures.came(20 * MS, 140 * MS);
+        captures.composed(166 * MS);
+        assert_eq!((captures.of(133 * MS), captures.of(166 * MS)), (133 * MS, 166 * MS));
+    }
+
+    #[test]
+    fn a_frame_that_was_stuck_has_not_the_age_of_a_later_one() {
+        let captures = Captures::at(30);
+        for frame in 0..70 {
+            captures.came(frame * 33_333_333, frame * 33_333_333);
+            captures.composed(frame * 33_333_333);
+        }
+        assert_eq!(captures.of(2 * 33_333_333), 2 * 33_333_333);
     }
 
     #[test]

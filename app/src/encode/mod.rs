@@ -17,7 +17,7 @@ mod latency;
 mod trial;
 
 pub(crate) use beginning::Beginning;
-pub(crate) use branch::{Coding, EncodingBranch, Exit, Picture};
+pub(crate) use branch::{Coding, Destination, EncodingBranch, Picture};
 pub use kind::{ENCODERS, Kind};
 pub(crate) use ladder::threads_for;
 pub use ladder::{preset_for, renditions_for};

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -133,9 +133,9 @@ impl Drawing {
         &self.tee
     }
 
-    /// For encoders. What they make is shown so much later than it was made.
-    pub(super) fn picture<'a>(&'a self, lead_ns: &'a Arc<AtomicU64>) -> Picture<'a> {
-        Picture { tee: &self.tee, canvas: self.canvas, lead_ns, captures: &self.captures }
+    /// For encoders.
+    pub(super) fn picture(&self) -> Picture<'_> {
+        Picture { tee: &self.tee, canvas: self.canvas, captures: &self.captures }
     }
 
     /// What it measures.
@@ -347,8 +347,10 @@ impl Drawing {
         });
         let captures = Arc::clone(&self.captures);
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            if let Some(captured) = info.buffer().and_then(|buffer| running_time(pad, buffer.pts()?)) {
-                captures.came(captured.nseconds());
+            let captured = info.buffer().and_then(|buffer| running_time(pad, buffer.pts()?));
+            let now = pad.parent_element().and_then(|compositor| compositor.current_running_time());
+            if let (Some(captured), Some(now)) = (captured, now) {
+                captures.came(captured.nseconds(), now.nseconds());
             }
             gst::PadProbeReturn::Ok
         });

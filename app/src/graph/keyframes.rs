@@ -17,8 +17,8 @@ pub(crate) struct Keyframes {
     interval_ns: AtomicU64,
     /// Of the last frame: which interval of the grid it was in.
     slot: AtomicU64,
-    /// The frame that was asked for.
-    asked_ns: AtomicU64,
+    /// When the last frame was composed for.
+    newest_ns: AtomicU64,
 }
 
 /// Asked for, but there was no frame since.
@@ -26,7 +26,7 @@ const ASKED: u64 = u64::MAX;
 
 impl Default for Keyframes {
     fn default() -> Self {
-        Self { interval_ns: AtomicU64::new(2_000_000_000), slot: AtomicU64::new(0), asked_ns: AtomicU64::new(ASKED) }
+        Self { interval_ns: AtomicU64::new(2_000_000_000), slot: AtomicU64::new(0), newest_ns: AtomicU64::new(0) }
     }
 }
 
@@ -52,21 +52,14 @@ impl Keyframes {
     /// Whether a frame begins an interval, or was asked for.
     pub(crate) fn is_due(&self, pts_ns: u64) -> bool {
         let slot = pts_ns / self.interval_ns.load(Ordering::Relaxed).max(1);
-        let before = self.slot.swap(slot, Ordering::AcqRel);
-        if before == ASKED {
-            self.asked_ns.store(pts_ns, Ordering::Release);
-        }
-        before != slot
+        self.newest_ns.store(pts_ns, Ordering::Release);
+        self.slot.swap(slot, Ordering::AcqRel) != slot
     }
 
-    /// The next frame is due, whenever it comes.
-    pub(crate) fn ask(&self) {
-        self.asked_ns.store(ASKED, Ordering::Release);
+    /// The next frame is due, whenever it comes: it is after the one whose time is answered, nanoseconds.
+    pub(crate) fn ask(&self) -> u64 {
+        let newest_ns = self.newest_ns.load(Ordering::Acquire);
         self.slot.store(ASKED, Ordering::Release);
-    }
-
-    /// When the frame is shown that was asked for last, nanoseconds; in a far future while there is none.
-    pub(crate) fn asked_ns(&self) -> u64 {
-        self.asked_ns.load(Ordering::Acquire)
+        newest_ns
     }
 }

@@ -30,7 +30,7 @@ use super::{
     wiring::{filter, make},
 };
 use crate::{
-    encode::{self, Beginning, Coding, EncodingBranch, EncodingPlan, Exit, Kind},
+    encode::{self, Beginning, Coding, Destination, EncodingBranch, EncodingPlan, Kind},
     encoded::{Outlets, Track},
 };
 
@@ -176,7 +176,7 @@ impl Production {
                     encoder.set_bitrate(bitrate_bps);
                 }
             }
-            Order::AskKeyframe => self.keyframes.ask(),
+            Order::AskKeyframe => _ = self.keyframes.ask(),
             Order::Look(view, width, latest) => self.look(view, width, latest),
             Order::Running { source, opening } => {
                 if let Some(open) = self.sources.get_mut(&source) {
@@ -366,16 +366,17 @@ impl Production {
         let all: Vec<_> = plan.renditions.iter().chain(&plan.recording).copied().collect();
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let beginning = Beginning::of(all.len(), &self.keyframes);
-        let exit = |track| Exit { track, beginning: &beginning, outlets: &self.outlets };
+        let (outlets, lead_ns) = (&self.outlets, &self.lead_ns);
+        let destination = |track| Destination { track, beginning: &beginning, outlets, lead_ns };
         let built = (|| {
             for (index, rendition) in all.iter().copied().enumerate() {
                 let is_sent = index < plan.renditions.len();
-                let to = exit(if is_sent { Track::Video(index) } else { Track::Recording });
+                let to = destination(if is_sent { Track::Video(index) } else { Track::Recording });
                 let coding = Coding { kind, rendition, threads: encode::threads_for(rendition, &all, cores) };
-                let from = self.program.picture(&self.lead_ns);
+                let from = self.program.picture();
                 self.encoders.push(EncodingBranch::video(&self.pipeline, from, coding, to)?);
             }
-            let (bitrate_bps, to) = (plan.audio_bitrate_bps, exit(Track::Audio));
+            let (bitrate_bps, to) = (plan.audio_bitrate_bps, destination(Track::Audio));
             self.encoders.push(EncodingBranch::audio(&self.pipeline, &self.sound, bitrate_bps, to)?);
             Ok(())
         })();
