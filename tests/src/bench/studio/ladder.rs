@@ -48,10 +48,10 @@ pub(super) async fn measure(stage: &Stage, origin: &Origin, quick: bool) -> Resu
     Ok(Row {
         what: format!(
             "Studio, frames dropped or late in {minutes} min of 720p, 480p and 360p ({made} made, 720p after p50 {p50:.0} ms, \
-             p95 {p95:.0} ms; this machine itself stood still in {} seconds)",
+             p95 {p95:.0} ms; processors were held back in {} seconds)",
             witness.disturbed_s
         ),
-        ours: format!("{dropped} dropped, {late} late, {undisturbed} of them not because the machine stood still"),
+        ours: format!("{dropped} dropped, {late} late, {undisturbed} of them in undisturbed seconds"),
         reference: String::new(),
         ratio: None,
         goal: "must 0".to_owned(),
@@ -59,11 +59,11 @@ pub(super) async fn measure(stage: &Stage, origin: &Origin, quick: bool) -> Resu
     })
 }
 
-/// Sees when the machine stands still, as a virtual one does while its host has no processor for it: nobody's frames are in time
-/// then.
+/// Sees in which seconds processors are held back, as a virtual machine's are while its host has none for it. That explains late
+/// frames of those seconds, and excuses none.
 struct Witness {
     stolen: Duration,
-    /// Seconds since it was seen last.
+    /// Undisturbed seconds in a row.
     quiet_s: u32,
     disturbed_s: u32,
 }
